@@ -1,0 +1,1 @@
+"""Where the canvas is, what the camera sees and what the brush does."""

@@ -1,0 +1,1 @@
+"""The SPIRAL agent: stroke programs, policy, discriminator, search and training."""

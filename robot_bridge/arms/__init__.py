@@ -1,0 +1,1 @@
+"""One file a kind of arm; `arm.py` is the contract that all of them keep."""

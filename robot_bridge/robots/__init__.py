@@ -1,0 +1,1 @@
+"""One YAML file and one URDF an arm; `robot.py` loads them."""
