@@ -1,0 +1,46 @@
+"""The paint environment: a batch of canvases that actions of the policy paint on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from planner.actions import CANVAS_PX, Actions, Pen, apply
+from sim.canvas import Image, paint_batch
+
+
+class Environment:
+    """Canvases (n, 64, 64), white at the start, with a pen each at the top left."""
+
+    def __init__(self, targets: Image) -> None:
+        self.targets = targets
+        """(n, 64, 64) pictures to reproduce, 1 is white paper."""
+        self.canvases = np.ones((len(targets), CANVAS_PX, CANVAS_PX), np.float32)
+        """(n, 64, 64) what is painted so far."""
+        self.pen = Pen.at_start(len(targets))
+        """Where the pens are."""
+
+    def errors(self) -> np.ndarray:
+        """Return the mean squared errors (n,) over the canvas."""
+        difference = (self.canvases - self.targets).reshape(len(self.targets), -1)
+        errors: np.ndarray = np.einsum("ij,ij->i", difference, difference) / difference.shape[1]
+        return errors
+
+    def step(self, actions: Actions) -> None:
+        """Paint or jump, as actions (n, 5) say."""
+        strokes, painted, self.pen = apply(actions, self.pen)
+        strokes[~painted] = 0.0
+        strokes[~painted, :6] = -1.0  # far outside: paints nothing
+        paint_batch(self.canvases, strokes[:, None])
+
+    def tries(self, count: int) -> Environment:
+        """Return an environment in which each canvas stands `count` times in a row, to try actions on."""
+        branch = Environment.__new__(Environment)
+        branch.targets = np.repeat(self.targets, count, axis=0)
+        branch.canvases = np.repeat(self.canvases, count, axis=0)
+        branch.pen = self.pen.repeated(count)
+        return branch
+
+    def take(self, tried: Environment, index: np.ndarray) -> None:
+        """Go on from what was tried: canvas i becomes canvas `index[i]` of `tried`."""
+        self.canvases = tried.canvases[index]
+        self.pen = tried.pen.chosen(index)

@@ -1,0 +1,117 @@
+"""One stroke of the policy: a jump if it wants one, then the stroke, for a batch of canvases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from planner.actions import COMPONENTS, FLAG, JUMP, Actions, Pen, WidthLimits
+from planner.policy import Memory, Policy, View
+
+
+@dataclass
+class Stroke:
+    """A stroke that the policy chose, or whose probability was asked for, for each of n canvases."""
+
+    jumped: NDArray[np.bool_]
+    """(n,) whether the pen jumped before it painted."""
+    jump: Actions
+    """(n, 5) the jump; of use only where `jumped`."""
+    paint: Actions
+    """(n, 5) the painting action."""
+    memory: Memory
+    """The LSTM's state when the painting action was decoded."""
+    log_probability: Tensor
+    """(n,) of jump and painting action together."""
+    entropy: Tensor
+    """(n,) likewise."""
+
+
+def no_action(batch: int) -> Tensor:
+    """Return the action before the first (n, 5)."""
+    nothing = torch.zeros(batch, len(COMPONENTS), dtype=torch.long)
+    nothing[:, FLAG] = -1
+    return nothing
+
+
+def next_stroke(
+    policy: Policy,
+    view: View,
+    before: Tensor,
+    left: Tensor,
+    memory: Memory,
+    pen: Pen,
+    limits: WidthLimits,
+    given: tuple[NDArray[np.bool_], Actions, Actions] | None = None,
+    greedy: bool = False,
+) -> Stroke:
+    """Decode the next stroke.
+
+    Args:
+        policy: The policy.
+        view: Of m canvases; n is a multiple of m: n/m strokes are decoded for each.
+        before: (m, 5) the last painting action.
+        left: (m,) strokes still to paint.
+        memory: The LSTM's state (m) after the action before.
+        pen: The m pens.
+        limits: Widths that the brush can paint.
+        given: Jumped (n,), jumps (n, 5) and painting actions (n, 5) whose probability is wanted; None to choose.
+        greedy: Choose the likeliest (n = m).
+    """
+    advanced = policy.remember(view, before, left, memory)
+    return decode_stroke(policy, view, left, advanced, pen, limits, len(left), given, greedy)
+
+
+def decode_stroke(
+    policy: Policy,
+    view: View,
+    left: Tensor,
+    advanced: Memory,
+    pen: Pen,
+    limits: WidthLimits,
+    count: int,
+    given: tuple[NDArray[np.bool_], Actions, Actions] | None = None,
+    greedy: bool = False,
+) -> Stroke:
+    """Decode `count` strokes, a multiple of the m canvases, from an LSTM state that was advanced already."""
+    times = count // len(left)
+    owner = torch.arange(len(left)).repeat_interleave(times)
+    memory = advanced if times == 1 else advanced.chosen(owner)
+    allowed = torch.from_numpy(limits.allowed(pen.pressure))[owner]
+    first_given = None
+    if given is not None:
+        first_given = torch.from_numpy(np.where(given[0][:, None], given[1], given[2]))
+    first = policy.decode(memory.hidden, view.keys, torch.ones(count, dtype=torch.bool), allowed, first_given, greedy)
+    jumping = (first.actions[:, FLAG] == JUMP).nonzero()[:, 0]
+    if not len(jumping):
+        nothing = np.zeros(count, bool)
+        chosen = first.actions.numpy()
+        return Stroke(nothing, chosen, chosen, memory, first.log_probability, first.entropy)
+    source = owner[jumping]
+    landed = View(view.features[source], view.keys[source])
+    after = policy.remember(landed, first.actions[jumping], left[source], memory.chosen(jumping))
+    free = torch.from_numpy(limits.allowed(np.full(1, np.nan))).expand(len(jumping), -1, -1)
+    second = policy.decode(
+        after.hidden,
+        landed.keys,
+        torch.zeros(len(jumping), dtype=torch.bool),
+        free,
+        None if given is None else torch.from_numpy(given[2])[jumping],
+        greedy,
+    )
+    jumped = np.zeros(count, bool)
+    jumped[jumping.numpy()] = True
+    paint = first.actions.index_copy(0, jumping, second.actions)
+    merged = Memory(memory.hidden.index_copy(0, jumping, after.hidden), memory.cell.index_copy(0, jumping, after.cell))
+    return Stroke(
+        jumped,
+        first.actions.numpy(),
+        paint.numpy(),
+        merged,
+        first.log_probability.index_add(0, jumping, second.log_probability),
+        first.entropy.index_add(0, jumping, second.entropy),
+    )
