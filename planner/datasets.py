@@ -127,12 +127,12 @@ def line_width_px(index: int) -> float:
 
 def folder(path: Path) -> Pictures:
     """Return the targets (n, 64, 64) of all images of a folder, in the order of their names."""
-    from planner.target import IMAGE_SUFFIXES, read_target
+    from planner.target import SUFFIXES, Target
 
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
     if not files:
         raise InputError(f"{path}: holds no PNG, JPEG or WebP; name a folder of images")
-    return np.stack([np.rint(255 * read_target(file)).astype(np.uint8) for file in files])
+    return np.stack([np.rint(255 * Target.load(file).image).astype(np.uint8) for file in files])
 
 
 def held_out(pictures: Pictures) -> Pictures:
