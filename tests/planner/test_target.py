@@ -165,3 +165,12 @@ def test_a_file_cut_short_is_refused(tmp_path: Path, ending: str) -> None:
         path.write_bytes(whole[: int(share * len(whole))])
         with pytest.raises(InputError, match="is no whole"):
             Target.load(path)
+
+
+def test_the_shipped_targets_are_drawings_that_can_be_painted() -> None:
+    files = sorted((Path(__file__).parents[2] / "examples").glob("*.png"))
+    assert len(files) == 10
+    for file in files:
+        target = Target.load(file)
+        assert target.kind == "drawing", file.name
+        assert 0.05 < 1 - target.image.mean() < 0.3, file.name
