@@ -1,34 +1,221 @@
-"""The trained agent at work."""
+"""The trained agent at work: it proposes, the canvas tries, the best is kept and improved jointly."""
 
 from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
 
-from planner.actions import Pen, WidthLimits, apply
+from planner import checkpoint, search
+from planner.actions import WidthLimits
 from planner.environment import Environment
-from planner.policy import Policy
-from planner.rollout import next_stroke, no_action
-from sim.canvas import Image
+from planner.program import Provenance, StrokeProgram
+from planner.rollout import decode_stroke, no_action, try_strokes
+from planner.search import Tuning
+from sim.canvas import Image, blank, paint
 from sim.stroke import Array
 
+if TYPE_CHECKING:
+    from planner.discriminator import Discriminator
+    from planner.policy import Policy
 
-def greedy_strokes(policy: Policy, targets: Image, strokes: int, limits: WidthLimits | None = None) -> Array:
-    """Return the programs (n, strokes, 12) of one greedy rollout for targets (n, 64, 64)."""
-    world = Environment(targets)
-    memory, before = policy.initial_memory(len(targets)), no_action(len(targets))
+RENDERS: Final = 6000
+"""Canvas renders a plan, by default."""
+USELESS: Final = 1e-6
+"""A stroke that lowers the mean squared error by less is left out."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the agent thinks of a canvas."""
+
+    error: float
+    """Mean squared error over the 64×64 pixels."""
+    score: float
+    """The discriminator's probability that the canvas is the target itself; NaN without a discriminator."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A way to go on."""
+
+    strokes: Array
+    """(n, 12) in painting order."""
+    predicted: Image
+    """(64, 64) the canvas after them."""
+    verdict: Verdict
+    """On the predicted canvas."""
+
+
+@torch.no_grad()
+def rollout(
+    policy: Policy,
+    targets: Image,
+    canvases: Image,
+    strokes: int,
+    limits: WidthLimits,
+    samples: int = 0,
+    temperature: float = 1.0,
+) -> Array:
+    """Return the programs (n, strokes, 12) of one rollout each.
+
+    Args:
+        policy: The policy.
+        targets: (n, 64, 64).
+        canvases: (n, 64, 64) to begin on; stay as they are.
+        strokes: Strokes a program.
+        limits: Widths that the brush can paint.
+        samples: Strokes tried at each canvas, of which the best is kept; 0 for the likeliest one, untried.
+        temperature: Of the sampling.
+    """
+    count, tries = len(targets), max(1, samples)
+    world = Environment(targets, canvases)
+    memory, before = policy.initial_memory(count), no_action(count)
     target = torch.from_numpy(targets)
     programs = []
     for step in range(strokes):
         view = policy.look(torch.from_numpy(world.canvases), target)
-        left = torch.full((len(targets),), strokes - step)
-        stroke = next_stroke(policy, view, before, left, memory, world.pen, limits or WidthLimits(), greedy=True)
-        _, _, landed = apply(stroke.jump, world.pen)
-        world.pen = Pen(
-            np.where(stroke.jumped[:, None], landed.position, world.pen.position),
-            np.where(stroke.jumped, landed.pressure, world.pen.pressure),
+        left = torch.full((count,), strokes - step)
+        advanced = policy.remember(view, before, left, memory)
+        drawn = decode_stroke(
+            policy,
+            view,
+            left,
+            advanced,
+            world.pen,
+            limits,
+            count * tries,
+            greedy=samples == 0,
+            temperature=temperature,
         )
-        programs.append(apply(stroke.paint, world.pen)[0])
-        world.step(stroke.paint)
-        memory, before = stroke.memory, torch.from_numpy(stroke.paint)
+        tried, painted = try_strokes(world, drawn, tries)
+        best = tried.errors().reshape(count, tries).argmin(axis=1) + np.arange(count) * tries
+        programs.append(painted[best])
+        world.take(tried, best)
+        memory, before = drawn.memory.chosen(torch.from_numpy(best)), torch.from_numpy(drawn.paint[best])
     return np.stack(programs, axis=1)
+
+
+class Agent:
+    """A policy with its discriminator, or none: pure search."""
+
+    def __init__(self, name: str, policy: Policy | None, discriminator: Discriminator | None) -> None:
+        self.name = name
+        """The model's name."""
+        self.policy = policy
+        """None for pure search."""
+        self.discriminator = discriminator
+        """None for pure search."""
+
+    @classmethod
+    def load(cls, model: str) -> Agent:
+        """Return the agent of a shipped name or a file; `none` is pure search.
+
+        Raises:
+            InputError: There is no such model, or its file cannot be read.
+        """
+        if model == "none":
+            return cls(model, None, None)
+        path = checkpoint.find(model)
+        policy, discriminator, _ = checkpoint.load(path)
+        return cls(path.stem, policy, discriminator)
+
+    @torch.no_grad()
+    def judge(self, canvas: Image, target: Image) -> Verdict:
+        """Return the verdict on a canvas (64, 64) against its target (64, 64)."""
+        error = float(np.mean(np.square(canvas - target)))
+        if self.discriminator is None:
+            return Verdict(error, float("nan"))
+        logit = self.discriminator(torch.from_numpy(canvas)[None], torch.from_numpy(target)[None])
+        return Verdict(error, float(torch.sigmoid(logit)[0]))
+
+    def greedy(self, target: Image, strokes: int, limits: WidthLimits) -> Array:
+        """Return the strokes (n, 12) of the policy alone: one greedy rollout, nothing tried."""
+        assert self.policy is not None, "pure search has no policy"
+        return rollout(self.policy, target[None], blank(64)[None], strokes, limits)[0]
+
+    def search(
+        self, target: Image, canvas: Image, strokes: int, seed: int, limits: WidthLimits, renders: int = RENDERS
+    ) -> Array:
+        """Return the strokes (n, 12) found with a budget of canvas renders.
+
+        A policy step counts as one render. Strokes that turn out to be of no use are left out.
+
+        Args:
+            target: (64, 64).
+            canvas: (64, 64) what is painted so far.
+            strokes: How many at most.
+            seed: Of everything random.
+            limits: Widths that the brush can paint.
+            renders: The budget.
+        """
+        rng = np.random.default_rng(seed)
+        if self.policy is None:
+            each = round(0.4 * renders / strokes)
+            curves = search.place(canvas, target, strokes, each, rng, limits)
+            left, tuning = renders - each * strokes, Tuning(coarse_px=3.0, fine_px=0.5)
+        else:
+            # At most two policy steps a stroke, a jump's and its own; the rest of a quarter goes into samples.
+            samples = max(1, min(16, round(renders / 4 / strokes) - 2))
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                found = rollout(self.policy, target[None], canvas[None], strokes, limits, samples, 0.8)[0]
+            curves = search.to_curves(found)
+            left, tuning = renders - strokes * (samples + 2), Tuning(coarse_px=2.0, fine_px=0.4)
+        curves = search.improve(canvas, target, curves, max(0, left), rng, limits, tuning)
+        return useful(search.to_strokes(curves), canvas, target)
+
+    def propose(
+        self,
+        target: Image,
+        canvas: Image,
+        strokes: int,
+        seed: int,
+        limits: WidthLimits,
+        continuations: int = 4,
+        renders: int = RENDERS,
+    ) -> list[Proposal]:
+        """Return several ways to go on from a canvas (64, 64), each of at most `strokes` strokes."""
+        proposals = []
+        for continuation in range(continuations):
+            found = self.search(target, canvas, strokes, seed + continuation, limits, renders)
+            predicted = canvas.copy()
+            paint(predicted, found)
+            proposals.append(Proposal(found, predicted, self.judge(predicted, target)))
+        return proposals
+
+    def paint(
+        self,
+        target: Image,
+        strokes: int,
+        seed: int = 0,
+        limits: WidthLimits | None = None,
+        renders: int = RENDERS,
+    ) -> StrokeProgram:
+        """Return a program that paints a target (64, 64), open loop."""
+        found = self.search(target, blank(64), strokes, seed, limits or WidthLimits(), renders)
+        return StrokeProgram(found, 1.0, Provenance(self.name, seed, digest(target)))
+
+
+def digest(target: Image) -> str:
+    """Return the SHA-256 of a target as the planner sees it."""
+    return hashlib.sha256(np.ascontiguousarray(target, np.float32).tobytes()).hexdigest()
+
+
+def useful(strokes: Array, canvas: Image, target: Image) -> Array:
+    """Return the strokes without those whose absence does not raise the error; at least one stays."""
+    kept = strokes
+    for index in range(len(strokes) - 1, -1, -1):
+        fewer = np.delete(kept, index, axis=0)
+        if len(fewer) and _error(fewer, canvas, target) <= _error(kept, canvas, target) + USELESS:
+            kept = fewer
+    return kept
+
+
+def _error(strokes: Array, canvas: Image, target: Image) -> float:
+    painted = canvas.copy()
+    paint(painted, strokes)
+    return float(np.mean(np.square(painted - target)))

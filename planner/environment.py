@@ -9,12 +9,14 @@ from sim.canvas import Image, paint_batch
 
 
 class Environment:
-    """Canvases (n, 64, 64), white at the start, with a pen each at the top left."""
+    """Canvases (n, 64, 64), white unless given, with a pen each at the top left."""
 
-    def __init__(self, targets: Image) -> None:
+    def __init__(self, targets: Image, canvases: Image | None = None) -> None:
         self.targets = targets
         """(n, 64, 64) pictures to reproduce, 1 is white paper."""
-        self.canvases = np.ones((len(targets), CANVAS_PX, CANVAS_PX), np.float32)
+        self.canvases = (
+            np.ones((len(targets), CANVAS_PX, CANVAS_PX), np.float32) if canvases is None else canvases.copy()
+        )
         """(n, 64, 64) what is painted so far."""
         self.pen = Pen.at_start(len(targets))
         """Where the pens are."""

@@ -9,14 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from planner.actions import Pen, WidthLimits, apply
+from planner.actions import WidthLimits
 from planner.discriminator import Discriminator, discriminator_loss
 from planner.environment import Environment
 from planner.policy import Memory, Policy
 from planner.recordings import Recordings
-from planner.rollout import Stroke, decode_stroke, no_action
+from planner.rollout import decode_stroke, merged, no_action, try_strokes
 from planner.teacher import actions_of, choices_of, teach
 from sim.canvas import Image
+from sim.stroke import START
 
 ANY_WIDTH = WidthLimits()
 
@@ -41,6 +42,8 @@ class Costs:
 class Episode:
     """What one batch of episodes gave."""
 
+    targets: Image
+    """(B, 64, 64) what was to be painted."""
     loss: Tensor
     """Scalar to minimise."""
     errors: NDArray[np.float32]
@@ -67,6 +70,7 @@ def unroll(
     policy: Policy,
     discriminator: Discriminator,
     targets: Image,
+    canvases: Image | None,
     strokes: int,
     samples: int,
     trials: int,
@@ -83,6 +87,7 @@ def unroll(
         policy: The policy.
         discriminator: Gives a part of the reward; learns elsewhere.
         targets: (B, 64, 64).
+        canvases: (B, 64, 64) to begin on; None for white paper.
         strokes: Strokes an episode.
         samples: Samples a canvas, K.
         trials: The teacher's tries a canvas; 0 for no teacher.
@@ -90,7 +95,7 @@ def unroll(
         rng: Decides what the episode goes on from.
     """
     batch = len(targets)
-    world = Environment(targets)
+    world = Environment(targets, canvases)
     memory, before = policy.initial_memory(batch), no_action(batch)
     target = torch.from_numpy(targets)
     repeated = target.repeat_interleave(samples, dim=0)
@@ -105,7 +110,8 @@ def unroll(
         advanced = policy.remember(view, before, left, memory)
         with torch.set_grad_enabled(costs.gradient > 0):
             drawn = decode_stroke(policy, view, left, advanced, world.pen, ANY_WIDTH, batch * samples)
-        errors, tried, starts = world.errors(), *_try(world, drawn, samples)
+        errors = world.errors()
+        tried, tried_strokes = try_strokes(world, drawn, samples)
         rewards = torch.from_numpy(np.repeat(errors, samples) - tried.errors()).float() * costs.error_reward
         if costs.discriminator_reward and costs.gradient:
             with torch.no_grad():
@@ -126,16 +132,16 @@ def unroll(
             drawn.memory.chosen(torch.from_numpy(chosen)),
         )
         if costs.imitation:
-            begun = choices_of(drawn.jumped, starts, drawn.paint).reshape(batch, samples, 9)
+            begun = choices_of(drawn.jumped, tried_strokes[:, START], drawn.paint).reshape(batch, samples, 9)
             choices, _ = teach(world.canvases, targets, world.pen, begun, trials, rng, ANY_WIDTH)
             lesson = actions_of(choices)
             given = decode_stroke(policy, view, left, advanced, world.pen, ANY_WIDTH, batch, lesson)
             loss = loss - costs.imitation * given.log_probability.mean()
             log["imitation"] -= float(given.log_probability.detach().mean()) / strokes
             follow = rng.random(batch) < 0.5
-            taught, _ = _try(world, given, 1)
+            taught, _ = try_strokes(world, given, 1)
             world.take(tried, chosen)
-            world.canvases[follow], world.pen = taught.canvases[follow], _merged(follow, taught.pen, world.pen)
+            world.canvases[follow], world.pen = taught.canvases[follow], merged(follow, taught.pen, world.pen)
             paint = np.where(follow[:, None], given.paint, paint)
             jumped = np.where(follow, given.jumped, jumped)
             mask = torch.from_numpy(follow)[:, None]
@@ -152,28 +158,12 @@ def unroll(
         log["entropy"] += float(drawn.entropy.detach().mean()) / strokes
         log["reward"] += float(rewards.mean())
         log["jumps"] += float(jumped.mean())
-    return Episode(loss / strokes, world.errors(), world.canvases, seen, log)
-
-
-def _try(world: Environment, stroke: Stroke, samples: int) -> tuple[Environment, NDArray[np.float64]]:
-    """Return each canvas after each of its samples, and where the samples' strokes start (n, 2)."""
-    tried = world.tries(samples)
-    _, _, landed = apply(stroke.jump, tried.pen)
-    tried.pen = _merged(stroke.jumped, landed, tried.pen)
-    starts = tried.pen.position
-    tried.step(stroke.paint)
-    return tried, starts
-
-
-def _merged(mask: NDArray[np.bool_], one: Pen, other: Pen) -> Pen:
-    """Return the pens of `one` where `mask` holds and of `other` elsewhere."""
-    return Pen(np.where(mask[:, None], one.position, other.position), np.where(mask, one.pressure, other.pressure))
+    return Episode(targets, loss / strokes, world.errors(), world.canvases, seen, log)
 
 
 def discriminator_step(
     discriminator: Discriminator,
     optimiser: torch.optim.Optimizer,
-    targets: Image,
     episode: Episode,
     recorded: Recordings | None = None,
 ) -> dict[str, float]:
@@ -181,12 +171,10 @@ def discriminator_step(
 
     What a camera saw of real paintings counts as painted too.
     """
-    target = torch.from_numpy(targets)
-    canvases, wanted = [episode.canvases, episode.seen], [targets, targets]
+    target = torch.from_numpy(episode.targets)
+    canvases, wanted = [episode.canvases, episode.seen], [episode.targets, episode.targets]
     if recorded is not None:
-        some = np.random.default_rng(int(torch.randint(1 << 31, (1,)))).integers(
-            0, len(recorded.canvases), len(targets)
-        )
+        some = np.random.default_rng(int(torch.randint(1 << 31, (1,)))).integers(0, len(recorded.canvases), len(target))
         canvases.append(recorded.canvases[some])
         wanted.append(recorded.targets[some])
     real = discriminator(target, target)

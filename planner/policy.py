@@ -141,6 +141,7 @@ class Policy(nn.Module):
         allowed: Tensor,
         given: Tensor | None = None,
         greedy: bool = False,
+        temperature: float = 1.0,
     ) -> Decoded:
         """Decode compound actions, component by component.
 
@@ -151,6 +152,7 @@ class Policy(nn.Module):
             allowed: (n, 6, 10) pairs of size and pressure that the brush can paint from here.
             given: (n, 5) actions whose probability is wanted; None to choose them.
             greedy: Choose the likeliest instead of sampling.
+            temperature: Of the sampling; below 1 prefers the likelier.
         """
         count = len(state)
         chosen: list[Tensor] = []
@@ -177,7 +179,7 @@ class Policy(nn.Module):
             elif greedy:
                 choice = log_p.argmax(dim=1)
             else:
-                choice = sample(log_p)
+                choice = sample(log_p / temperature)
             used = paints if name in ("control", "size", "pressure") else torch.ones_like(paints)
             if given is None and column > 1:
                 choice = choice * used.long()

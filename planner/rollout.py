@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from planner.actions import COMPONENTS, FLAG, JUMP, Actions, Pen, WidthLimits
+from planner.actions import COMPONENTS, FLAG, JUMP, Actions, Pen, WidthLimits, apply
+from planner.environment import Environment
 from planner.policy import Memory, Policy, View
 
 
@@ -38,34 +39,6 @@ def no_action(batch: int) -> Tensor:
     return nothing
 
 
-def next_stroke(
-    policy: Policy,
-    view: View,
-    before: Tensor,
-    left: Tensor,
-    memory: Memory,
-    pen: Pen,
-    limits: WidthLimits,
-    given: tuple[NDArray[np.bool_], Actions, Actions] | None = None,
-    greedy: bool = False,
-) -> Stroke:
-    """Decode the next stroke.
-
-    Args:
-        policy: The policy.
-        view: Of m canvases; n is a multiple of m: n/m strokes are decoded for each.
-        before: (m, 5) the last painting action.
-        left: (m,) strokes still to paint.
-        memory: The LSTM's state (m) after the action before.
-        pen: The m pens.
-        limits: Widths that the brush can paint.
-        given: Jumped (n,), jumps (n, 5) and painting actions (n, 5) whose probability is wanted; None to choose.
-        greedy: Choose the likeliest (n = m).
-    """
-    advanced = policy.remember(view, before, left, memory)
-    return decode_stroke(policy, view, left, advanced, pen, limits, len(left), given, greedy)
-
-
 def decode_stroke(
     policy: Policy,
     view: View,
@@ -76,8 +49,22 @@ def decode_stroke(
     count: int,
     given: tuple[NDArray[np.bool_], Actions, Actions] | None = None,
     greedy: bool = False,
+    temperature: float = 1.0,
 ) -> Stroke:
-    """Decode `count` strokes, a multiple of the m canvases, from an LSTM state that was advanced already."""
+    """Decode `count` strokes, a multiple of the m canvases, from an LSTM state that was advanced already.
+
+    Args:
+        policy: The policy.
+        view: Of the m canvases.
+        left: (m,) strokes still to paint.
+        advanced: The LSTM's state (m) after the action before.
+        pen: The m pens.
+        limits: Widths that the brush can paint.
+        count: Strokes to decode, n.
+        given: Jumped (n,), jumps (n, 5) and painting actions (n, 5) whose probability is wanted; None to choose.
+        greedy: Choose the likeliest (n = m).
+        temperature: Of the sampling.
+    """
     times = count // len(left)
     owner = torch.arange(len(left)).repeat_interleave(times)
     memory = advanced if times == 1 else advanced.chosen(owner)
@@ -85,7 +72,9 @@ def decode_stroke(
     first_given = None
     if given is not None:
         first_given = torch.from_numpy(np.where(given[0][:, None], given[1], given[2]))
-    first = policy.decode(memory.hidden, view.keys, torch.ones(count, dtype=torch.bool), allowed, first_given, greedy)
+    first = policy.decode(
+        memory.hidden, view.keys, torch.ones(count, dtype=torch.bool), allowed, first_given, greedy, temperature
+    )
     jumping = (first.actions[:, FLAG] == JUMP).nonzero()[:, 0]
     if not len(jumping):
         nothing = np.zeros(count, bool)
@@ -102,6 +91,7 @@ def decode_stroke(
         free,
         None if given is None else torch.from_numpy(given[2])[jumping],
         greedy,
+        temperature,
     )
     jumped = np.zeros(count, bool)
     jumped[jumping.numpy()] = True
@@ -115,3 +105,18 @@ def decode_stroke(
         first.log_probability.index_add(0, jumping, second.log_probability),
         first.entropy.index_add(0, jumping, second.entropy),
     )
+
+
+def try_strokes(world: Environment, stroke: Stroke, samples: int) -> tuple[Environment, NDArray[np.float64]]:
+    """Return each canvas after each of its samples, and those samples' strokes (n, 12)."""
+    tried = world.tries(samples)
+    _, _, landed = apply(stroke.jump, tried.pen)
+    tried.pen = merged(stroke.jumped, landed, tried.pen)
+    strokes, _, _ = apply(stroke.paint, tried.pen)
+    tried.step(stroke.paint)
+    return tried, strokes
+
+
+def merged(mask: NDArray[np.bool_], one: Pen, other: Pen) -> Pen:
+    """Return the pens of `one` where `mask` holds and of `other` elsewhere."""
+    return Pen(np.where(mask[:, None], one.position, other.position), np.where(mask, one.pressure, other.pressure))

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 DIGITS_SHARE = 0.55
 """Share of the batches that are MNIST where other sets are there too; the others share the rest alike."""
+BEGUN_SHARE = 0.2
+"""Share of the updates that begin on canvases partly painted, as the closed loop does after each look."""
 
 
 @dataclass
@@ -79,6 +81,8 @@ class State:
     rng: np.random.Generator
     update: int = 0
     seconds: float = 0.0
+    begun: tuple[np.ndarray, np.ndarray] | None = None
+    """Targets and canvases (B, 64, 64) as they stood at some step of the last update."""
 
 
 def begin(args: Args) -> State:
@@ -180,7 +184,13 @@ def update_once(args: Args, state: State, sets: dict[str, Pictures], recorded: A
 
     costs, rate = costs_at(args, state.update)
     targets, strokes = draw(sets, state.rng, args.batch)
-    episode = unroll(state.policy, state.discriminator, targets, strokes, args.samples, args.trials, costs, state.rng)
+    canvases = None
+    if state.begun is not None and state.rng.random() < BEGUN_SHARE:
+        targets, canvases = state.begun
+    episode = unroll(
+        state.policy, state.discriminator, targets, canvases, strokes, args.samples, args.trials, costs, state.rng
+    )
+    state.begun = targets, episode.seen
     if not torch.isfinite(episode.loss):
         raise InputError(f"update {state.update}: the loss is not finite; the last checkpoint in {args.out} is good")
     for group in state.policy_optimiser.param_groups:
@@ -189,7 +199,7 @@ def update_once(args: Args, state: State, sets: dict[str, Pictures], recorded: A
     episode.loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.policy.parameters(), 1.0)
     state.policy_optimiser.step()
-    judged = discriminator_step(state.discriminator, state.discriminator_optimiser, targets, episode, recorded)
+    judged = discriminator_step(state.discriminator, state.discriminator_optimiser, episode, recorded)
     log = {f"policy/{name}": value for name, value in episode.log.items()}
     log |= {f"discriminator/{name}": value for name, value in judged.items()}
     return log | {"policy/loss": float(episode.loss.detach()), "policy/error": float(episode.errors.mean())}
@@ -200,7 +210,8 @@ def validate(state: State, pictures: dict[str, Pictures], folder: Path) -> dict[
     import cv2
     import torch
 
-    from planner.agent import greedy_strokes
+    from planner.actions import WidthLimits
+    from planner.agent import rollout
     from sim.canvas import render
 
     errors: dict[str, float] = {}
@@ -209,7 +220,8 @@ def validate(state: State, pictures: dict[str, Pictures], folder: Path) -> dict[
     with torch.no_grad():
         for name, some in pictures.items():
             targets = some.astype(np.float32) / np.float32(255)
-            programs = greedy_strokes(state.policy, targets, 8 if name == "mnist" else 12)
+            paper = np.ones_like(targets)
+            programs = rollout(state.policy, targets, paper, 8 if name == "mnist" else 12, WidthLimits())
             painted = np.stack([render(strokes) for strokes in programs])
             errors[f"validation/{name}"] = float(np.mean((painted - targets) ** 2))
             rows += [np.concatenate(targets[:16], axis=1), np.concatenate(painted[:16], axis=1)]
