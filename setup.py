@@ -61,6 +61,7 @@ setup(
             "mypy>=1.10",
             "pytest>=8",
             "ruff>=0.6",
+            "scipy>=1.11",
             "types-PyYAML",
             "types-tqdm",
         ],
