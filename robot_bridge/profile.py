@@ -1,0 +1,87 @@
+"""How far along a path the tip is at each time: jerk-limited, at rest at both ends, slower at a bend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of the motion along a path, in the path's own unit of length and seconds."""
+
+    speed: float
+    acceleration: float
+    jerk: float
+
+
+class Profile:
+    """Motion from 0 to `length`, as fast as the limits allow."""
+
+    def __init__(self, length: float, limits: Limits, bend: tuple[float, float] | None = None) -> None:
+        """Plan the motion.
+
+        Args:
+            length: length of the path, positive.
+            limits: limits along the path; a bend's centripetal acceleration is kept within them too.
+            bend: place along the path and curvature (per unit of length) of its sharpest bend.
+        """
+        self.length = length
+        place, curvature = bend or (length / 2, 0.0)
+        through = np.sqrt(limits.acceleration / max(curvature, 1e-12))
+        if through >= limits.speed:
+            self._moves = [_move(length, 0.0, 0.0, limits)]
+        else:
+            through = min(through, _speed_reached_within(min(place, length - place), limits))
+            slow = replace(limits, speed=max(limits.speed, through))
+            self._moves = [_move(place, 0.0, through, slow), _move(length - place, through, 0.0, slow)]
+        self._ends = np.cumsum([move.duration for move in self._moves])
+        self.duration_s = float(self._ends[-1])
+
+    def at(self, times: Array) -> tuple[Array, Array, Array]:
+        """Return position, speed and acceleration along the path at the times (m,), increasing from 0 [s]."""
+        rows: list[tuple[float, float, float]] = []
+        start, base = 0.0, 0.0
+        for move, end in zip(self._moves, self._ends, strict=True):
+            last = end >= self.duration_s
+            for time in times[len(rows) :]:
+                if time > end and not last:
+                    break
+                (p,), (v,), (a,) = move.at_time(min(time, self.duration_s) - start)
+                rows.append((p + base, v, a))
+            (p,), _, _ = move.at_time(move.duration)
+            start, base = end, base + p
+        position, speed, acceleration = np.array(rows).T
+        return np.clip(position, 0.0, self.length), speed, acceleration
+
+
+def _move(length: float, speed_start: float, speed_end: float, limits: Limits) -> Any:
+    import ruckig
+
+    # Never set intermediate positions here: ruckig would send them to a service on the network.
+    order = ruckig.InputParameter(1)
+    order.current_position, order.current_velocity, order.current_acceleration = [0.0], [speed_start], [0.0]
+    order.target_position, order.target_velocity, order.target_acceleration = [length], [speed_end], [0.0]
+    order.max_velocity = [limits.speed]
+    order.max_acceleration = [limits.acceleration]
+    order.max_jerk = [limits.jerk]
+    trajectory = ruckig.Trajectory(1)
+    result = ruckig.Ruckig(1).calculate(order, trajectory)
+    if result not in (ruckig.Result.Working, ruckig.Result.Finished):
+        raise ArithmeticError(f"no profile over {length} with {limits}: {result}")
+    return trajectory
+
+
+def _speed_reached_within(length: float, limits: Limits) -> float:
+    """Return the speed that a jerk-limited start from rest reaches, with no acceleration left, after a length."""
+    # The mean speed of a symmetric start is half its last speed.
+    peak = (length * np.sqrt(limits.jerk)) ** (2 / 3)
+    if peak > limits.acceleration**2 / limits.jerk:
+        ramp = limits.acceleration**2 / limits.jerk
+        peak = (-ramp + np.sqrt(ramp**2 + 8 * limits.acceleration * length)) / 2
+    return 0.999 * float(peak)
