@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +14,7 @@ from planner.environment import Environment
 from planner.program import Provenance, StrokeProgram
 from planner.rollout import decode_stroke, no_action, try_strokes
 from planner.search import Tuning
+from planner.target import digest
 from sim.canvas import Image, blank, paint
 from sim.stroke import Array
 
@@ -197,12 +197,11 @@ class Agent:
     ) -> StrokeProgram:
         """Return a program that paints a target (64, 64), open loop."""
         found = self.search(target, blank(64), strokes, seed, limits or WidthLimits(), renders)
-        return StrokeProgram(found, 1.0, Provenance(self.name, seed, digest(target)))
+        return self.program(found, target, seed)
 
-
-def digest(target: Image) -> str:
-    """Return the SHA-256 of a target as the planner sees it."""
-    return hashlib.sha256(np.ascontiguousarray(target, np.float32).tobytes()).hexdigest()
+    def program(self, strokes: Array, target: Image, seed: int) -> StrokeProgram:
+        """Return strokes (n, 12) for a target (64, 64) with this agent as their provenance."""
+        return StrokeProgram(strokes, 1.0, Provenance(self.name, seed, digest(target)))
 
 
 def useful(strokes: Array, canvas: Image, target: Image) -> Array:

@@ -1,8 +1,4 @@
-"""Pictures to learn from: MNIST, Omniglot, Quick, Draw!, KanjiVG and any folder of images, as 64×64 line art.
-
-Line art is black on white. Digits of 28×28 are padded to 32×32 and resized bilinearly to 64×64; other drawings are
-fitted into the square with a margin of 3/32 of its side.
-"""
+"""Pictures to learn from: MNIST, Omniglot, Quick, Draw!, KanjiVG and any folder of images, as 64×64 line art."""
 
 from __future__ import annotations
 
@@ -17,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.actions import CANVAS_PX
+from planner.target import MARGIN_PX, Target, digit, drawing, images_in
 from sim.errors import InputError
 
 Pictures = NDArray[np.uint8]
 """(n, 64, 64), 255 is white paper."""
 
-MARGIN: Final = 3 / 32
 MNIST_VALIDATION: Final = 5000
 """The last images of MNIST's training file: tuning happens on them and training never sees them."""
 SUBPIXEL_BITS: Final = 4
@@ -30,9 +26,11 @@ SUBPIXEL_BITS: Final = 4
 
 def digits(images: NDArray[np.uint8]) -> Pictures:
     """Return line art (n, 64, 64) of MNIST images (n, 28, 28), in which 255 is ink."""
-    padded = np.pad(images, ((0, 0), (2, 2), (2, 2)))
-    resized = [cv2.resize(image, (CANVAS_PX, CANVAS_PX), interpolation=cv2.INTER_LINEAR) for image in padded]
-    return 255 - np.stack(resized).astype(np.uint8)
+    return np.stack([_bytes(digit(255 - image)) for image in images])
+
+
+def _bytes(target: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.rint(255 * target).astype(np.uint8)
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
@@ -57,7 +55,7 @@ def fit(lines: Sequence[NDArray[np.float64]], width_px: float) -> NDArray[np.uin
     """
     points = np.concatenate(lines)
     low, high = points.min(axis=0), points.max(axis=0)
-    room = CANVAS_PX * (1 - 2 * MARGIN) - width_px
+    room = CANVAS_PX - 2 * MARGIN_PX - width_px
     scale = room / max(1e-9, float((high - low).max()))
     image = np.full((4 * CANVAS_PX, 4 * CANVAS_PX), 255, np.uint8)
     for line in lines:
@@ -67,33 +65,11 @@ def fit(lines: Sequence[NDArray[np.float64]], width_px: float) -> NDArray[np.uin
     return cv2.resize(image, (CANVAS_PX, CANVAS_PX), interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
-def fit_image(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the line art (64, 64) of a picture of dark lines on white paper, cropped to its ink and fitted."""
-    rows, columns = np.nonzero(grey < 192)
-    if not len(rows):
-        return np.full((CANVAS_PX, CANVAS_PX), 255, np.uint8)
-    top, bottom, left, right = rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
-    room = CANVAS_PX * (1 - 2 * MARGIN)
-    scale = room / max(bottom - top, right - left)
-    if scale < 1:  # shrink by area first, which keeps thin lines; the exact placement follows
-        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8)
-        top, bottom, left, right = (edge * scale for edge in (top, bottom, left, right))
-        scale = 1.0
-    place = np.array(
-        [
-            [scale, 0, CANVAS_PX / 2 - scale * (left + right) / 2 + (scale - 1) / 2],
-            [0, scale, CANVAS_PX / 2 - scale * (top + bottom) / 2 + (scale - 1) / 2],
-        ]
-    )
-    size = (CANVAS_PX, CANVAS_PX)
-    return cv2.warpAffine(grey, place, size, flags=cv2.INTER_LINEAR, borderValue=255).astype(np.uint8)
-
-
 def omniglot(path: Path) -> Pictures:
     """Return the line art of an Omniglot npz: `bits` holds 105×105 images packed bit by bit, 1 is ink."""
     with np.load(path) as data:
         ink = np.unpackbits(data["bits"], axis=1, count=105 * 105).reshape(-1, 105, 105)
-    return np.stack([fit_image(image) for image in (255 * (1 - ink)).astype(np.uint8)])
+    return np.stack([_bytes(drawing(image)) for image in (255 * (1 - ink)).astype(np.uint8)])
 
 
 def quickdraw(path: Path) -> Pictures:
@@ -127,26 +103,18 @@ def line_width_px(index: int) -> float:
 
 def folder(path: Path) -> Pictures:
     """Return the targets (n, 64, 64) of all images of a folder, in the order of their names."""
-    from planner.target import SUFFIXES, Target
-
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-    if not files:
-        raise InputError(f"{path}: holds no PNG, JPEG or WebP; name a folder of images")
-    return np.stack([np.rint(255 * Target.load(file).image).astype(np.uint8) for file in files])
-
-
-def held_out(pictures: Pictures) -> Pictures:
-    """Return every tenth drawing: training on Quick, Draw! and kanji leaves it out."""
-    return pictures[::10]
+    return np.stack([_bytes(Target.load(file).image) for file in images_in(path)])
 
 
 def kept(pictures: Pictures) -> Pictures:
-    """Return the nine of ten drawings that training sees."""
+    """Return nine of ten pictures; every tenth is left out of training."""
     return pictures[np.arange(len(pictures)) % 10 != 0]
 
 
-def line_art(data: Path) -> dict[str, Pictures]:
-    """Return the training pictures found under a data folder, by data set.
+def line_art(data: Path) -> tuple[dict[str, Pictures], dict[str, Pictures]]:
+    """Return the pictures found under a data folder, by data set: those to train on and those to validate on.
+
+    MNIST's last 5000 training images and every tenth picture of the other sets are for validation.
 
     Args:
         data: A folder with any of `mnist/`, `omniglot/` and `sketches/` in it, or one of images.
@@ -160,22 +128,20 @@ def line_art(data: Path) -> dict[str, Pictures]:
             "omniglot/omniglot_background.npz, sketches/*.npz or your own images"
         )
     sets: dict[str, Pictures] = {}
+    held: dict[str, Pictures] = {}
     mnist = data / "mnist" / "train-images-idx3-ubyte.gz"
     if mnist.exists():
-        sets["mnist"] = digits(read_idx(mnist)[:-MNIST_VALIDATION])
+        pictures = digits(read_idx(mnist))
+        sets["mnist"], held["mnist"] = pictures[:-MNIST_VALIDATION], pictures[-MNIST_VALIDATION:]
     for name, file, read in (
         ("quickdraw", "sketches/quickdraw_simplified.npz", quickdraw),
         ("kanji", "sketches/kanjivg_stroke3.npz", kanji),
+        ("omniglot", "omniglot/omniglot_background.npz", omniglot),
     ):
         if (data / file).exists():
-            sets[name] = kept(read(data / file))
-    background = data / "omniglot" / "omniglot_background.npz"
-    if background.exists():
-        sets["omniglot"] = omniglot(background)
-    return sets or {data.name: folder(data)}
-
-
-def mnist_validation(data: Path) -> Pictures | None:
-    """Return the 5000 training images kept for tuning, or None where the folder has no MNIST."""
-    mnist = data / "mnist" / "train-images-idx3-ubyte.gz"
-    return digits(read_idx(mnist)[-MNIST_VALIDATION:]) if mnist.exists() else None
+            pictures = read(data / file)
+            sets[name], held[name] = kept(pictures), pictures[::10]
+    if not sets:
+        pictures = folder(data)
+        sets[data.name], held[data.name] = (kept(pictures), pictures[::10]) if len(pictures) > 1 else (pictures,) * 2
+    return sets, held

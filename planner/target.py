@@ -48,7 +48,7 @@ class Target:
     @property
     def digest(self) -> str:
         """SHA-256 of the picture's 64×64 bytes, hexadecimal."""
-        return hashlib.sha256(_bytes(self.image).tobytes()).hexdigest()
+        return digest(self.image)
 
     @classmethod
     def load(cls, path: str | Path) -> Target:
@@ -75,7 +75,26 @@ class Target:
         Raises:
             InputError: the file cannot be written.
         """
-        whole_file.write(Path(path), cv2.imencode(".png", _bytes(self.image))[1].tobytes())
+        whole_file.write_image(Path(path), _bytes(self.image))
+
+
+def digest(image: NDArray[np.float32]) -> str:
+    """Return the SHA-256 of a target's (64, 64) bytes, hexadecimal."""
+    return hashlib.sha256(_bytes(image).tobytes()).hexdigest()
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Return the image files of a folder, in the order of their names.
+
+    Raises:
+        InputError: there is no such folder or no image in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; name one that holds PNG, JPEG or WebP images")
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise InputError(f"{folder}: holds no PNG, JPEG or WebP; name a folder of images")
+    return files
 
 
 def digit(grey: Grey) -> NDArray[np.float32]:

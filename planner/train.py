@@ -240,11 +240,8 @@ def train(args: Args) -> Path:
     from planner import checkpoint, datasets, recordings
 
     torch.set_num_threads(1)  # on two busy cores two threads are slower than one
-    sets = datasets.line_art(args.data)
-    judged = {name: some[-64:] for name, some in sets.items()}
-    digits = datasets.mnist_validation(args.data)
-    if digits is not None:
-        judged["mnist"] = digits[:512]
+    sets, held = datasets.line_art(args.data)
+    judged = {name: pictures[: 512 if name == "mnist" else 64] for name, pictures in held.items()}
     recorded = recordings.read(args.recordings) if args.recordings else None
     args.out.mkdir(parents=True, exist_ok=True)
     state = begin(args)

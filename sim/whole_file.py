@@ -5,7 +5,41 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sim.errors import InputError
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, with those above it, unless it is there.
+
+    Raises:
+        InputError: it cannot be made or written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot make this folder ({error.strerror}); choose another place") from None
+    if not os.access(path, os.W_OK):
+        raise InputError(f"{path}: this folder cannot be written to; choose another place")
+
+
+def write_image(path: Path, image: NDArray[np.floating] | NDArray[np.uint8]) -> None:
+    """Write a picture as a whole file, its format by the path's ending.
+
+    Args:
+        path: Where, for example ending in `.png`.
+        image: (H, W) grey or (H, W, 3) RGB, floats in [0, 1] or uint8.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    import cv2
+
+    levels = image if image.dtype == np.uint8 else np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    levels = levels[..., ::-1] if levels.ndim == 3 else levels
+    write(path, cv2.imencode(path.suffix, levels)[1].tobytes())
 
 
 def write(path: Path, content: str | bytes) -> None:
