@@ -15,7 +15,7 @@ from sim.brush import BRUSHES
 from sim.errors import InputError
 
 BRUSH = BRUSHES["round-20"]
-REFERENCE = {"panda": ("franka_panda/panda.urdf", "panda_link8")}
+REFERENCE = {"panda": ("franka_panda/panda.urdf", "panda_link8"), "xarm6": ("xarm/xarm6_robot.urdf", "link6")}
 
 
 def link_poses(client: int, urdf: Path, link: str, joints: int, samples: NDArray[np.float64]) -> NDArray[np.float64]:
