@@ -88,7 +88,9 @@ def above_paper(T_base_paper: Array, paper_size_m: tuple[float, float], size_px:
     return Pinhole.looking_at(eye[:3], target[:3], T_base_paper[:3, 1], size_px, focal_px)
 
 
-def with_painting(frame: Frame, paper: NDArray[np.bool_], painting: Frame, H_image_painting: Array) -> Frame:
+def with_painting(
+    frame: Frame, paper: NDArray[np.bool_], painting: Frame, H_image_painting: Array, shaded: bool = False
+) -> Frame:
     """Return a rendered frame with the painting where the renderer shows bare paper.
 
     Args:
@@ -96,6 +98,8 @@ def with_painting(frame: Frame, paper: NDArray[np.bool_], painting: Frame, H_ima
         paper: (H, W) where the paper is seen and nothing hides it.
         painting: (h, w, 3) RGB.
         H_image_painting: (3, 3) homography from the painting's pixels to the frame's, centres at whole numbers.
+        shaded: whether the light and the shadows on the bare paper fall on the painting as well; without, the picture
+            is that of a camera whose white balance is the paper.
     """
     rows, columns = np.nonzero(paper)
     if not len(rows):
@@ -103,24 +107,23 @@ def with_painting(frame: Frame, paper: NDArray[np.bool_], painting: Frame, H_ima
     top, left = int(rows.min()), int(columns.min())
     height, width = int(rows.max()) + 1 - top, int(columns.max()) + 1 - left
     # Twice the frame's density and an area average: the painting is finer than the frame and would alias.
-    half = np.array([[2.0, 0.0, 0.5 - 2 * left], [0.0, 2.0, 0.5 - 2 * top], [0.0, 0.0, 1.0]])
-    fine = cv2.warpPerspective(
-        painting,
-        half @ H_image_painting,
-        (2 * width, 2 * height),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    doubled = np.array([[2.0, 0.0, 0.5 - 2 * left], [0.0, 2.0, 0.5 - 2 * top], [0.0, 0.0, 1.0]]) @ H_image_painting
+    size = (2 * width, 2 * height)
+    fine = cv2.warpPerspective(painting, doubled, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     seen = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
     result = frame.copy()
-    box = result[top : top + height, left : left + width]
-    box[paper[top : top + height, left : left + width]] = seen[paper[top : top + height, left : left + width]]
+    box, mask = result[top : top + height, left : left + width], paper[top : top + height, left : left + width]
+    colours = seen[mask]
+    if shaded:
+        light = box[mask].astype(np.float32)
+        colours = (colours * np.minimum(light / np.percentile(light, 90), 1.0)).astype(np.uint8)
+    box[mask] = colours
     return result
 
 
 def film_view(centre_m: Array) -> Pinhole:
     """Return the view for films of an arm whose base is at the origin and whose paper has its middle at `centre_m`."""
     reach = math.hypot(*centre_m[:2])
-    target = [0.62 * centre_m[0], 0.62 * centre_m[1], 0.24]
-    eye = [target[0] + 2.1 * reach, target[1] - 1.3 * reach, 0.24 + 1.25 * reach]
-    return Pinhole.looking_at(eye, target, [0.0, 0.0, 1.0], (640, 480), 800.0)
+    target = [0.58 * centre_m[0], 0.58 * centre_m[1], 0.27]
+    eye = [target[0] + 2.0 * reach, target[1] - 0.9 * reach, 0.27 + 1.5 * reach]
+    return Pinhole.looking_at(eye, target, [0.0, 0.0, 1.0], (640, 480), 620.0)

@@ -114,6 +114,16 @@ class Painting:
             picture[rows, columns] = self._over(rows, columns)
         return picture
 
+    def picture(self) -> NDArray[np.uint8]:
+        """Return `image()` in 8 bits."""
+        return np.round(self.image() * 255.0).astype(np.uint8)
+
+    @property
+    def H_paper_picture(self) -> NDArray[np.float64]:
+        """Homography (3, 3) from the picture's pixels, centres at whole numbers, to x, y on the paper [m]."""
+        pixel = 1 / PX_PER_M
+        return np.array([[pixel, 0.0, pixel / 2], [0.0, -pixel, self.size_m[1] - pixel / 2], [0.0, 0.0, 1.0]])
+
     def _over(self, rows: slice, columns: slice) -> Image:
         below = self._dry[rows, columns]
         return below + self._coverage[rows, columns, None] * (self._colour - below)

@@ -6,7 +6,6 @@ import math
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim.brush import BrushProfile
 from sim.camera import Frame, Pinhole, above_paper, film_view, with_painting
-from sim.painting import PX_PER_M, Image, Painting
+from sim.imperfections import Imperfections
+from sim.painting import Image, Painting
 
 Array = NDArray[np.float64]
 
@@ -31,24 +31,6 @@ BOARD_THICKNESS_M: Final = 0.012
 VIEW_PX: Final = (640, 480)
 STILL_RAD: Final = 1e-3
 """An arm that moved less than this since the last look gives the same view of everything but the paint [rad]."""
-
-
-@dataclass(frozen=True)
-class Imperfections:
-    """What a real studio does to a painter. All off by default."""
-
-    canvas_shift_m: tuple[float, float] = (0.0, 0.0)
-    """The paper's middle lies this far along its x and y from where the planner believes [m]."""
-    canvas_rotation_rad: float = 0.0
-    """And is turned by this about its normal, counter-clockwise seen from the brush [rad]."""
-    brush_lag_m: float = 0.0
-    """How far the footprint trails behind the tip [m]."""
-    motor_lag_s: float = 0.0
-    """Time constant with which the motors follow their commands [s]."""
-    camera_noise: float = 0.0
-    """Standard deviation of the noise in each pixel of the camera [grey levels of 255]."""
-    paint_length_m: float = math.inf
-    """Length of line that one load of paint gives; the last part thins out [m]."""
 
 
 class World:
@@ -83,7 +65,7 @@ class World:
         self.canvas_size_m = canvas_size_m
         self.T_base_canvas = np.array(T_base_canvas, dtype=np.float64)
         self.imperfections = imperfections or Imperfections()
-        self.T_base_paper = _displaced(self.T_base_canvas, canvas_size_m, self.imperfections)
+        self.T_base_paper = self.imperfections.real_paper(self.T_base_canvas, canvas_size_m)
         """(4, 4) where the paper really is."""
         self.camera = above_paper(self.T_base_paper, canvas_size_m, VIEW_PX)
         """The camera above. It stands on the board: where the paper was moved, it was moved along."""
@@ -100,7 +82,7 @@ class World:
         self._command = np.array(home, dtype=np.float64)
         self._build(urdf, joint_names)
         self._view: tuple[Array, Frame, NDArray[np.bool_]] | None = None
-        self._texture: int | None = None
+        self._texture = self._texture_of_paper() if gui else -1
         self._started_s = time.monotonic()
         self._measure()
 
@@ -193,13 +175,13 @@ class World:
         if self._view is None or np.abs(self._view[0] - q).max() > STILL_RAD:
             self._view = (q, *self._render(self.camera, shadow=False))
         _, frame, paper = self._view
-        frame = with_painting(frame, paper, self._painting_8bit(), self._H_image_painting(self.camera))
+        frame = with_painting(frame, paper, self._painting.picture(), self._H_image_painting(self.camera))
         if self.imperfections.camera_noise > 0:
             noise = self._noise.normal(0.0, self.imperfections.camera_noise, frame.shape)
             frame = np.clip(np.round(frame + noise), 0, 255).astype(np.uint8)
         return frame
 
-    def film_frame(self, supersampling: int = 2) -> Frame:
+    def film_frame(self, supersampling: int = 1) -> Frame:
         """Return a picture of the arm at work from the side, (480, 640, 3) RGB.
 
         Args:
@@ -210,12 +192,8 @@ class World:
         centre = self.T_base_paper @ [self.canvas_size_m[0] / 2, self.canvas_size_m[1] / 2, 0.0, 1.0]
         view = film_view(centre[:3]).finer(supersampling)
         frame, paper = self._render(view, shadow=True)
-        painted = with_painting(frame, paper, self._painting_8bit(), self._H_image_painting(view))
-        # The renderer's light on the white paper, shadows of the arm included, falls on the paint as well.
-        light = frame[paper].astype(np.float32)
-        if len(light):
-            light /= np.percentile(light, 90)
-            painted[paper] = np.clip(painted[paper] * np.minimum(light, 1.0), 0, 255).astype(np.uint8)
+        H_image_painting = self._H_image_painting(view)
+        painted = with_painting(frame, paper, self._painting.picture(), H_image_painting, shaded=True)
         return np.asarray(cv2.resize(painted, VIEW_PX, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
     def _build(self, urdf: str, joint_names: Sequence[str]) -> None:
@@ -260,19 +238,26 @@ class World:
     def _lay_board(self) -> int:
         width, height = self.canvas_size_m
         size = (width + 2 * BOARD_MARGIN_M, height + 2 * BOARD_MARGIN_M, BOARD_THICKNESS_M)
+        centre = self.T_base_paper @ [width / 2, height / 2, -BOARD_THICKNESS_M / 2, 1.0]
+        turn = _quaternion(self.T_base_paper[:3, :3])
         # Drawn a hair below the paper, solid up to the paper.
-        return self._box(size, *self._on_board(-BOARD_THICKNESS_M / 2), (0.66, 0.50, 0.33), sunk_m=0.001)
+        return self._box(size, centre[:3].tolist(), turn, (0.66, 0.50, 0.33), sunk_m=0.001)
 
     def _lay_paper(self) -> int:
-        thickness = 0.0008
-        return self._box(
-            (*self.canvas_size_m, thickness), *self._on_board(-thickness / 2), (1.0, 1.0, 1.0), solid=False
-        )
-
-    def _on_board(self, z_m: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
         width, height = self.canvas_size_m
-        centre = self.T_base_paper @ [width / 2, height / 2, z_m, 1.0]
-        return tuple(centre[:3].tolist()), _quaternion(self.T_base_paper[:3, :3])
+        visual = pybullet.createVisualShape(
+            pybullet.GEOM_MESH,
+            vertices=[[0.0, 0.0, 0.0], [width, 0.0, 0.0], [width, height, 0.0], [0.0, height, 0.0]],
+            indices=[0, 1, 2, 0, 2, 3],
+            uvs=[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]],
+            normals=[[0.0, 0.0, 1.0]] * 4,
+            rgbaColor=[1.0, 1.0, 1.0, 1.0],
+            specularColor=[0.0, 0.0, 0.0],
+            **self._call,
+        )
+        origin, turn = self.T_base_paper[:3, 3].tolist(), _quaternion(self.T_base_paper[:3, :3])
+        paper: int = pybullet.createMultiBody(0.0, -1, visual, origin, turn, **self._call)
+        return paper
 
     def _box(
         self,
@@ -280,7 +265,6 @@ class World:
         position: Sequence[float],
         quaternion: Sequence[float],
         rgb: Sequence[float],
-        solid: bool = True,
         sunk_m: float = 0.0,
     ) -> int:
         half = [side / 2 for side in size_m]
@@ -292,7 +276,7 @@ class World:
             visualFramePosition=[0.0, 0.0, -sunk_m],
             **self._call,
         )
-        shape = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=half, **self._call) if solid else -1
+        shape = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=half, **self._call)
         body: int = pybullet.createMultiBody(0.0, shape, visual, list(position), list(quaternion), **self._call)
         return body
 
@@ -332,43 +316,32 @@ class World:
         frame[nothing] = np.broadcast_to(backdrop[:, None, :], frame.shape)[nothing].astype(np.uint8)
         return frame, seen == self._paper
 
-    def _painting_8bit(self) -> Frame:
-        return np.round(self._painting.image() * 255.0).astype(np.uint8)
-
     def _H_image_painting(self, view: Pinhole) -> Array:
-        # From the painting's pixels (centres at whole numbers, y down) to metres on the paper, then to the frame.
-        metres = np.array(
-            [
-                [1 / PX_PER_M, 0.0, 0.5 / PX_PER_M],
-                [0.0, -1 / PX_PER_M, self.canvas_size_m[1] - 0.5 / PX_PER_M],
-                [0.0, 0.0, 1.0],
-            ]
-        )
-        return view.H_image_plane(self.T_base_paper) @ metres
+        return view.H_image_plane(self.T_base_paper) @ self._painting.H_paper_picture
 
     def _wet_bristles(self) -> None:
         rgba = [0.85 * channel + 0.05 for channel in self.colour]
         pybullet.changeVisualShape(self._arm, self._tip, rgbaColor=[*rgba, 1.0], **self._call)
         self._view = None
 
+    def _texture_of_paper(self) -> int:
+        """Put a texture on the paper, which only PyBullet's window can repaint, and return its id."""
+        import cv2
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = str(Path(folder) / "paper.png")
+            cv2.imwrite(path, self._painting.picture())
+            texture: int = pybullet.loadTexture(path, **self._call)
+        pybullet.changeVisualShape(self._paper, -1, textureUniqueId=texture, **self._call)
+        return texture
+
     def _show(self) -> None:
-        """Keep the window to real time, and put the painting on the paper now and then (not in the headless world)."""
+        """Keep PyBullet's window to real time and show it the painting now and then."""
         if self._ticks % (RATE_HZ // 4) == 0:
-            picture = np.ascontiguousarray(self._painting_8bit()[::2, ::2])
-            if self._texture is not None:
-                height, width = picture.shape[:2]
-                pybullet.changeTexture(self._texture, picture.ravel().tobytes(), width, height, **self._call)
+            picture = self._painting.picture()
+            height, width = picture.shape[:2]
+            pybullet.changeTexture(self._texture, picture.tobytes(), width, height, **self._call)
         time.sleep(max(0.0, self._started_s + self.time_s - time.monotonic()))
-
-
-def _displaced(T_base_canvas: Array, size_m: tuple[float, float], imperfections: Imperfections) -> Array:
-    """Return T_base_canvas (4, 4) of the paper moved and turned about its middle, in its own plane."""
-    middle = np.array([size_m[0] / 2, size_m[1] / 2])
-    c, s = math.cos(imperfections.canvas_rotation_rad), math.sin(imperfections.canvas_rotation_rad)
-    moved = np.eye(4)
-    moved[:2, :2] = [[c, -s], [s, c]]
-    moved[:2, 3] = middle + imperfections.canvas_shift_m - moved[:2, :2] @ middle
-    return T_base_canvas @ moved
 
 
 def _quaternion(rotation: Array) -> tuple[float, ...]:

@@ -13,17 +13,18 @@ import pytest
 from robot_bridge.robots.robot import Robot
 from sim.brush import BRUSHES
 from sim.camera import Pinhole
-from sim.world import RATE_HZ, Imperfections, World
+from sim.imperfections import Imperfections
+from sim.world import RATE_HZ, World
 
 BRUSH = BRUSHES["round-20"]
 ROBOT = Robot.load("panda", BRUSH)
+XARM6 = Robot.load("xarm6", BRUSH)
 WRIST, SHOULDER = 5, 1
 
 
-def make(**settings: Any) -> World:
-    tilt = settings.pop("tilt_rad", 0.0)
+def make(robot: Robot = ROBOT, tilt_rad: float = 0.0, **settings: Any) -> World:
     size = settings.setdefault("canvas_size_m", (0.2, 0.2))
-    return World(ROBOT.urdf, ROBOT.joint_names, ROBOT.home, BRUSH, ROBOT.canvas_pose(size, tilt), **settings)
+    return World(robot.urdf, robot.joint_names, robot.home, BRUSH, robot.canvas_pose(size, tilt_rad), **settings)
 
 
 @pytest.fixture
@@ -143,9 +144,10 @@ def test_camera_noise_has_the_asked_strength_and_follows_the_seed() -> None:
 
 
 @pytest.mark.parametrize("size_m", [(0.2, 0.2), (0.3, 0.3), (0.3, 0.2), (0.15, 0.3)])
-def test_the_look_posture_hides_nothing_of_the_paper(size_m: tuple[float, float]) -> None:
-    with make(canvas_size_m=size_m) as world:
-        for joint, angle in zip(world._joints, ROBOT.look, strict=True):
+@pytest.mark.parametrize("robot", [ROBOT, XARM6], ids=lambda robot: robot.name)
+def test_the_look_posture_hides_nothing_of_the_paper(robot: Robot, size_m: tuple[float, float]) -> None:
+    with make(robot, canvas_size_m=size_m) as world:
+        for joint, angle in zip(world._joints, robot.look, strict=True):
             pybullet.resetJointState(world._arm, joint, angle, physicsClientId=world._client)
         frame = world.look()
         corners = np.array([[0, 0], [size_m[0], 0], size_m, [0, size_m[1]]])
