@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from calibration.calibration import Calibration, Camera
 from robot_bridge.arms.arm import TOLERANCES, ArmFault, Execution
+from robot_bridge.kinematics import Kinematics
 from robot_bridge.robots.robot import Robot
 from sim.camera import above_paper
 from sim.world import RATE_HZ, VIEW_PX, World
@@ -45,6 +46,7 @@ class PyBulletArm:
         """
         self.world = world
         self.robot = robot
+        self._kinematics = Kinematics(robot)
         self._on_frame = on_frame
         self._frame_ticks = max(1, round(frame_period_s * RATE_HZ))
         self._ticks = 0
@@ -94,11 +96,15 @@ class PyBulletArm:
         for tick in range(count):
             if cancelled():
                 fraction, ticks = self._slow_down(segment, tick / RATE_HZ)
-                return Execution(False, fraction, (tick + ticks) / RATE_HZ, tips[:tick])
+                return Execution(False, fraction, (tick + ticks) / RATE_HZ, tips[:tick], self._tips(planned[:tick]))
             self._tick(planned[tick])
             tips[tick] = self.world.tip_position()
         ticks = count + self._settle(segment, count)
-        return Execution(True, 1.0, ticks / RATE_HZ, tips)
+        return Execution(True, 1.0, ticks / RATE_HZ, tips, self._tips(planned))
+
+    def _tips(self, positions: Array) -> Array:
+        """Return where the tip is (m, 3) [m] at joint positions (m, dof)."""
+        return self._kinematics.tips(positions)[0]
 
     def _settle(self, segment: Segment, ticks: int) -> int:
         """Wait until the arm is where the segment ends and return the ticks it took."""
