@@ -47,4 +47,7 @@ $(VENV)/.ready: setup.py setup.cfg pyproject.toml constraints.txt
 	@# In pip's default editable mode a working directory with a folder planner/ or sim/ hides ours; compat does not.
 	$(VENV)/bin/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt \
 	  --config-settings editable_mode=compat --editable '.[sim,train,dev]'
+	@echo "compiling the paint engine and the search (once)"
+	@$(VENV)/bin/python -c "from planner.agent import Agent; from planner.target import Target; \
+	  Agent.load('none').paint(Target.load('examples/cat.png').image, 2, renders=100)"
 	@touch $@
