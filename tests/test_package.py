@@ -43,10 +43,15 @@ def test_folders_of_the_same_name_in_the_working_directory_do_not_hide_ours(fold
     assert Path(printed.strip()) == Path(str(files("sim") / "__init__.py"))
 
 
-@pytest.mark.parametrize("name", ["spiral-train"])
+@pytest.mark.parametrize("name", ["spiral-evaluate", "spiral-train"])
 def test_a_command_runs_from_a_folder_that_holds_our_names(name: str, folder_with_our_names: Path) -> None:
     printed = run([str(Path(sys.executable).parent / name), "--help"], folder_with_our_names)
     assert name in printed.splitlines()[0]
+
+
+def test_the_data_of_run_time_is_found_from_anywhere(folder_with_our_names: Path) -> None:
+    code = "from robot_bridge.robots.robot import available; print(*available())"
+    assert "panda" in run([sys.executable, "-c", code], folder_with_our_names).split()
 
 
 def test_an_installation_holds_every_module_and_the_data_of_run_time(tmp_path: Path) -> None:
