@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from sim.brush import BrushProfile
 from sim.camera import Frame, Pinhole, above_paper, film_view, with_painting
 from sim.imperfections import Imperfections
+from sim.meshes import write_smooth
 from sim.painting import Image, Painting
 
 Array = NDArray[np.float64]
@@ -162,8 +163,10 @@ class World:
 
     @colour.setter
     def colour(self, rgb: tuple[float, float, float]) -> None:
+        same = tuple(rgb) == self.colour
         self._painting.load(rgb)
-        self._wet_bristles()
+        if not same:
+            self._wet_bristles()
 
     def painting(self) -> Image:
         """Return the true painting (H, W, 3), RGB in [0, 1], row 0 the upper edge, `sim.painting.PX_PER_M` pixels/m."""
@@ -181,11 +184,11 @@ class World:
             frame = np.clip(np.round(frame + noise), 0, 255).astype(np.uint8)
         return frame
 
-    def film_frame(self, supersampling: int = 1) -> Frame:
+    def film_frame(self, supersampling: int = 2) -> Frame:
         """Return a picture of the arm at work from the side, (480, 640, 3) RGB.
 
         Args:
-            supersampling: rendered pixels per pixel along a side; 2 smooths edges and takes four times as long.
+            supersampling: rendered pixels per pixel along a side; 2 smooths edges.
         """
         import cv2
 
@@ -207,9 +210,8 @@ class World:
             **call,
         )
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "arm.urdf"
-            path.write_text(urdf, encoding="utf-8")
-            flags = pybullet.URDF_USE_INERTIA_FROM_FILE | pybullet.URDF_USE_MATERIAL_COLORS_FROM_MTL
+            path = write_smooth(urdf, Path(folder))
+            flags = pybullet.URDF_USE_INERTIA_FROM_FILE
             self._arm: int = pybullet.loadURDF(str(path), useFixedBase=True, flags=flags, **call)
         infos = [pybullet.getJointInfo(self._arm, j, **call) for j in range(pybullet.getNumJoints(self._arm, **call))]
         by_name = {info[1].decode(): info for info in infos}
