@@ -172,6 +172,13 @@ class Calibration:
         T_old_new[:2, 3] = centre + np.asarray(shift_m, float) - T_old_new[:2, :2] @ centre
         return replace(self, T_base_canvas=self.T_base_canvas @ T_old_new)
 
+    def moved_from(self, other: Calibration) -> tuple[tuple[float, float], float]:
+        """Return the shift [m] and the rotation [rad] with which `other.moved` gives this calibration."""
+        T_other_self = np.linalg.inv(other.T_base_canvas) @ self.T_base_canvas
+        centre = np.array([*np.array(self.canvas_size_m) / 2, 0.0, 1.0])
+        x, y = (T_other_self @ centre - centre)[:2].tolist()
+        return (x, y), float(np.arctan2(T_other_self[1, 0], T_other_self[0, 0]))
+
     def rectify(self, frame: NDArray[np.uint8], resolution_px: int) -> NDArray[np.float32]:
         """Return the canvas as seen from straight above.
 

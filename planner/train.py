@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from planner.discriminator import Discriminator
     from planner.policy import Policy
 
-DIGITS_SHARE = 0.55
+DIGITS_SHARE = 0.6
 """Share of the batches that are MNIST where other sets are there too; the others share the rest alike."""
 BEGUN_SHARE = 0.2
 """Share of the updates that begin on canvases partly painted, as the closed loop does after each look."""
@@ -46,7 +46,7 @@ class Args:
     """Updates of the first stage: imitation of search."""
     gradient_updates: int = 6000
     """Updates of the second stage: policy gradient on the change of the discriminator's verdict and of the error."""
-    batch: int = 32
+    batch: int = 16
     """Episodes an update."""
     samples: int = 8
     """Strokes tried at each canvas; their mean reward is the baseline."""
@@ -173,7 +173,7 @@ def draw(sets: dict[str, Pictures], rng: np.random.Generator, batch: int) -> tup
         share[names.index("mnist")] = DIGITS_SHARE
     name = names[rng.choice(len(names), p=share / share.sum())]
     pictures = sets[name]
-    return pictures[rng.integers(0, len(pictures), batch)].astype(np.float32) / 255, 8 if name == "mnist" else 12
+    return pictures[rng.integers(0, len(pictures), batch)].astype(np.float32) / 255, 8 if name == "mnist" else 10
 
 
 def update_once(args: Args, state: State, sets: dict[str, Pictures], recorded: Any) -> dict[str, float]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sim.brush import BrushProfile
 from sim.canvas import cover_segment
+from sim.errors import InputError
 
 Image = NDArray[np.float32]
 
@@ -70,6 +71,22 @@ class Painting:
         self.lift()
         self._colour = np.asarray(colour, np.float32)
         self._used_m = 0.0
+
+    def lay(self, picture: NDArray[np.uint8]) -> None:
+        """Lay down paper that is painted already.
+
+        Args:
+            picture: (H, W, 3) RGB as `picture` returns it.
+
+        Raises:
+            InputError: It was painted on paper of another size.
+        """
+        if picture.shape != self._dry.shape:
+            raise InputError(
+                f"paper of {picture.shape[1::-1]} pixels, this one has {self._dry.shape[1::-1]}; paint anew"
+            )
+        self.lift()
+        self._dry = picture.astype(np.float32) / np.float32(255)
 
     def touch(self, x_m: float, y_m: float, depth_m: float) -> None:
         """Leave the paint of one tick.

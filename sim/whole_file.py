@@ -42,6 +42,20 @@ def write_image(path: Path, image: NDArray[np.floating] | NDArray[np.uint8]) -> 
     write(path, cv2.imencode(path.suffix, levels)[1].tobytes())
 
 
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Return a picture (H, W, 3) RGB, uint8, as `write_image` wrote it.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    import cv2
+
+    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise InputError(f"{path}: is no picture; restore the file or begin anew")
+    return np.ascontiguousarray(pixels[..., ::-1], np.uint8)
+
+
 def write(path: Path, content: str | bytes) -> None:
     """Write a file so that a crash, a kill or a full disk leaves the old one, or none, and never half of it.
 

@@ -172,6 +172,14 @@ class World:
         """Return the true painting (H, W, 3), RGB in [0, 1], row 0 the upper edge, `sim.painting.PX_PER_M` pixels/m."""
         return self._painting.image()
 
+    def lay_paper(self, picture: Frame) -> None:
+        """Lay down paper that is painted already, (H, W, 3) RGB as `painting` returned it in 8 bits.
+
+        Raises:
+            InputError: It was painted on paper of another size.
+        """
+        self._painting.lay(picture)
+
     def look(self) -> Frame:
         """Return what the camera sees, (480, 640, 3) RGB."""
         q = self.joint_positions()
