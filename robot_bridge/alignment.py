@@ -91,51 +91,43 @@ def estimate(seen: Image, predicted: Image, canvas_size_m: tuple[float, float]) 
     )
 
 
-def compare(seen: Image, strokes: Array, canvas_size_m: tuple[float, float]) -> tuple[Alignment | None, Array]:
+def compare(seen: Image, strokes: Array, calibration: Calibration) -> tuple[Alignment | None, Array]:
     """Estimate the paper's movement from strokes of which some may have left no paint, and say how much each left.
 
     Args:
         seen: (H, W) rectified grey picture of the canvas, 1 is white.
         strokes: (n, 12) all strokes sent so far in painting order, where they are believed to lie (`relocated`).
-        canvas_size_m: width and height of the paper [m].
+        calibration: the calibration in use.
 
     Returns:
         The movement as from `estimate`, and the (n,) shares as from `painted_shares`.
     """
 
-    def with_only(chosen: NDArray[np.bool_]) -> tuple[Alignment | None, Array]:
+    def fit(chosen: NDArray[np.bool_]) -> tuple[Alignment | None, Array]:
         predicted = np.ones(seen.shape, np.float32)
         paint(predicted, strokes[chosen])
-        alignment = estimate(seen, predicted, canvas_size_m)
-        return alignment, painted_shares(seen, _seen_at(strokes, alignment, canvas_size_m))
+        alignment = estimate(seen, predicted, calibration.canvas_size_m)
+        now = calibration.moved(alignment.shift_m, alignment.rotation_rad) if alignment else calibration
+        return alignment, painted_shares(seen, relocated(strokes, calibration, now))
+
+    def fit_what_is_there(chosen: NDArray[np.bool_]) -> tuple[Alignment | None, Array]:
+        first = fit(chosen)
+        there = ~(first[1] < HALF_PAINTED)
+        if there.all() or not there.any():
+            return first
+        return max(first, fit(there), key=_quality)
 
     everything = np.ones(len(strokes), np.bool_)
-    best = with_only(everything)
-    if best[0] is None or best[0].correlation < SURE_CORRELATION:
+    best = fit_what_is_there(everything)
+    if _quality(best) < SURE_CORRELATION:
         # A missing stroke can pull the others out of place: see whether the rest fits without any one of them.
-        tries = [best, *(with_only(everything & (np.arange(len(strokes)) != left)) for left in range(len(strokes)))]
-        best = max(tries, key=lambda result: -1.0 if result[0] is None else result[0].correlation)
-    there = ~(best[1] < HALF_PAINTED)
-    if best[0] is not None and not there.all() and there.any():
-        again = with_only(there)
-        if again[0] is not None and again[0].correlation >= best[0].correlation:
-            best = again
+        for left_out in np.eye(len(strokes), dtype=np.bool_):
+            best = max(best, fit_what_is_there(~left_out), key=_quality)
     return best
 
 
-def _seen_at(strokes: Array, alignment: Alignment | None, canvas_size_m: tuple[float, float]) -> Array:
-    """Return strokes (n, 12) where the camera sees them on a paper that was moved: M⁻¹ applied to their points."""
-    if alignment is None:
-        return strokes
-    seen_at = np.array(strokes, dtype=np.float64)
-    middle = np.array(canvas_size_m) / max(canvas_size_m) / 2
-    shift = np.array(alignment.shift_m) / max(canvas_size_m) * (1, -1)
-    c, s = np.cos(alignment.rotation_rad), np.sin(alignment.rotation_rad)
-    # In program coordinates v runs down, so that a turn to the left has the other sign.
-    back = np.array([[c, -s], [s, c]])
-    for part in (START, CONTROL, END):
-        seen_at[:, part] = (seen_at[:, part] - middle - shift) @ back.T + middle
-    return seen_at
+def _quality(result: tuple[Alignment | None, Array]) -> float:
+    return result[0].correlation if result[0] else -1.0
 
 
 def relocated(strokes: Array, painted_with: Calibration, now: Calibration) -> Array:
