@@ -130,8 +130,8 @@ def _add_brush(tree: ElementTree.Element, brush: BrushProfile) -> None:
     _inertial(body, 0.05, length / 2)
     for start, end, radius, rgb in (
         (0.0, clamp, 0.024, "0.2 0.21 0.23"),
-        (clamp, length - hair - metal, 0.0075, "0.62 0.12 0.1"),
         (length - hair - metal, length - hair, ferrule, "0.78 0.74 0.62"),
+        (clamp, length - hair - metal, 0.0075, "0.62 0.12 0.1"),
     ):
         _shape(body, "visual", (start + end) / 2, f'<cylinder radius="{radius}" length="{end - start}"/>', rgb)
     collision = f'<cylinder radius="0.01" length="{length - hair}"/>'
