@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 RENDERS: Final = 6000
 """Canvas renders a plan, by default."""
+MOST_SAMPLES: Final = 16
+"""Strokes that are tried at each canvas, at most."""
+TEMPERATURE: Final = 0.8
+"""Of the policy's proposals."""
+BLIND: Final = Tuning(coarse_px=3.0, fine_px=0.5)
+GUIDED: Final = Tuning(coarse_px=2.0, fine_px=0.4)
 USELESS: Final = 1e-6
 """A stroke that lowers the mean squared error by less is left out."""
 
@@ -138,9 +144,16 @@ class Agent:
         return rollout(self.policy, target[None], blank(64)[None], strokes, limits)[0]
 
     def search(
-        self, target: Image, canvas: Image, strokes: int, seed: int, limits: WidthLimits, renders: int = RENDERS
-    ) -> Array:
-        """Return the strokes (n, 12) found with a budget of canvas renders.
+        self,
+        target: Image,
+        canvas: Image,
+        strokes: int,
+        seed: int,
+        limits: WidthLimits,
+        renders: int = RENDERS,
+        continuations: int = 1,
+    ) -> list[Array]:
+        """Return programs (n, 12), each found with a budget of canvas renders.
 
         A policy step counts as one render. Strokes that turn out to be of no use are left out.
 
@@ -150,23 +163,25 @@ class Agent:
             strokes: How many at most.
             seed: Of everything random.
             limits: Widths that the brush can paint.
-            renders: The budget.
+            renders: The budget of each program.
+            continuations: How many programs, each from other random numbers.
         """
         rng = np.random.default_rng(seed)
         if self.policy is None:
-            each = round(0.4 * renders / strokes)
-            curves = search.place(canvas, target, strokes, each, rng, limits)
-            left, tuning = renders - each * strokes, Tuning(coarse_px=3.0, fine_px=0.5)
+            each = max(1, round(0.4 * renders / strokes))
+            begun = [search.place(canvas, target, strokes, each, rng, limits) for _ in range(continuations)]
+            left, tuning = renders - each * strokes, BLIND
         else:
             # At most two policy steps a stroke, a jump's and its own; the rest of a quarter goes into samples.
-            samples = max(1, min(16, round(renders / 4 / strokes) - 2))
+            samples = max(1, min(MOST_SAMPLES, round(renders / 4 / strokes) - 2))
+            targets, canvases = (np.repeat(image[None], continuations, axis=0) for image in (target, canvas))
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                found = rollout(self.policy, target[None], canvas[None], strokes, limits, samples, 0.8)[0]
-            curves = search.to_curves(found)
-            left, tuning = renders - strokes * (samples + 2), Tuning(coarse_px=2.0, fine_px=0.4)
-        curves = search.improve(canvas, target, curves, max(0, left), rng, limits, tuning)
-        return useful(search.to_strokes(curves), canvas, target)
+                found = rollout(self.policy, targets, canvases, strokes, limits, samples, TEMPERATURE)
+            begun = [search.to_curves(program) for program in found]
+            left, tuning = renders - strokes * (samples + 2), GUIDED
+        better = [search.improve(canvas, target, curves, max(0, left), rng, limits, tuning) for curves in begun]
+        return [useful(search.to_strokes(curves), canvas, target) for curves in better]
 
     def propose(
         self,
@@ -180,8 +195,7 @@ class Agent:
     ) -> list[Proposal]:
         """Return several ways to go on from a canvas (64, 64), each of at most `strokes` strokes."""
         proposals = []
-        for continuation in range(continuations):
-            found = self.search(target, canvas, strokes, seed + continuation, limits, renders)
+        for found in self.search(target, canvas, strokes, seed, limits, renders, continuations):
             predicted = canvas.copy()
             paint(predicted, found)
             proposals.append(Proposal(found, predicted, self.judge(predicted, target)))
@@ -196,7 +210,7 @@ class Agent:
         renders: int = RENDERS,
     ) -> StrokeProgram:
         """Return a program that paints a target (64, 64), open loop."""
-        found = self.search(target, blank(64), strokes, seed, limits or WidthLimits(), renders)
+        (found,) = self.search(target, blank(64), strokes, seed, limits or WidthLimits(), renders)
         return self.program(found, target, seed)
 
     def program(self, strokes: Array, target: Image, seed: int) -> StrokeProgram:
