@@ -1,0 +1,62 @@
+"""The planner on MNIST test items 0–99 in eight strokes, beside pure search: `make bench`."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from planner.actions import WidthLimits
+from planner.agent import RENDERS, Agent
+from planner.datasets import digits, read_idx
+from sim.canvas import blank, render
+
+STROKES = 8
+TEST_FILE = "mnist/t10k-0000-4999-images-idx3-ubyte.gz"
+
+
+def mean_error(agent: Agent, targets: np.ndarray, renders: int) -> tuple[float, float]:
+    """Return the mean squared error over the targets and the seconds a target."""
+    errors = []
+    agent.search(targets[0], blank(64), STROKES, 0, WidthLimits(), renders)
+    started = time.perf_counter()
+    for target in targets:
+        (strokes,) = agent.search(target, blank(64), STROKES, 0, WidthLimits(), renders)
+        errors.append(float(np.mean((render(strokes) - target) ** 2)))
+    return float(np.mean(errors)), (time.perf_counter() - started) / len(targets)
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with mnist/")
+    parser.add_argument("--model", default="line-art")
+    parser.add_argument("--count", type=int, default=100, help="test items, from the first")
+    args = parser.parse_args()
+    if not (args.data / TEST_FILE).exists():
+        print(f"planner: {args.data / TEST_FILE} is missing; name its folder with --data to measure on MNIST")
+        return
+    torch.set_num_threads(1)
+    targets = digits(read_idx(args.data / TEST_FILE)[: args.count]).astype(np.float32) / np.float32(255)
+    agent, blind = Agent.load(args.model), Agent.load("none")
+    print(f"MNIST test items 0-{args.count - 1}, {STROKES} strokes; blank paper {np.mean((1 - targets) ** 2):.4f}")
+    greedy = [np.mean((render(agent.greedy(t, STROKES, WidthLimits())) - t) ** 2) for t in targets]
+    print(f"  policy alone, greedy: {np.mean(greedy):.5f} (at most 0.018)")
+    error, seconds = mean_error(agent, targets, RENDERS)
+    print(f"  full planner, {RENDERS} renders: {error:.5f} (at most 0.0055) in {seconds:.3f} s (at most 0.15 s)")
+    error, seconds = mean_error(blind, targets, 15_000)
+    print(f"  pure search, 15000 renders: {error:.5f} (at most 0.0067, else it is no rival) in {seconds:.3f} s")
+    for renders in (500, 2000):
+        ours, ours_s = mean_error(agent, targets, renders)
+        theirs, theirs_s = mean_error(blind, targets, renders)
+        print(
+            f"  {renders} renders: policy + search {ours:.5f} in {1000 * ours_s:.0f} ms, pure search {theirs:.5f} "
+            f"in {1000 * theirs_s:.0f} ms: {100 * (1 - ours / theirs):.0f} % below (at least 45 %)"
+        )
+
+
+if __name__ == "__main__":
+    main()

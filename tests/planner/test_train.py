@@ -1,0 +1,117 @@
+"""The training command end to end on a few pictures: both stages, a kill, the weights, and bad input."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from planner import checkpoint, recordings, train
+from planner.discriminator import Discriminator
+from planner.policy import Policy
+from sim.errors import InputError
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def args(out: Path, **more: object) -> train.Args:
+    small = {"imitation_updates": 2, "gradient_updates": 2, "batch": 2, "samples": 2, "trials": 10}
+    return train.Args(data=EXAMPLES, out=out, checkpoint_minutes=0.0, **(small | more))  # type: ignore[arg-type]
+
+
+def test_both_stages_run_and_leave_weights_a_sheet_and_a_log(tmp_path: Path) -> None:
+    weights = train.train(args(tmp_path / "run"))
+    policy, _, about = checkpoint.load(weights)
+    assert isinstance(policy, Policy)
+    assert "validation" in about
+    assert list((tmp_path / "run").glob("sheet-*.png"))
+    assert list((tmp_path / "run" / "log").glob("events*"))
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = ["--data", EXAMPLES, "--out", out, "--batch", 2, "--samples", 2, "--trials", 10]
+    words += ["--imitation-updates", 3, "--gradient-updates", 100_000, "--checkpoint-minutes", 0]
+    command = [sys.executable, "-m", "planner.train", *map(str, words)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+    deadline = time.monotonic() + 60
+    while len(list(out.glob("sheet-*.png"))) < 5 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    state = train.begin(args(out))
+    assert state.update >= 4
+    last = args(out, imitation_updates=3, gradient_updates=state.update)
+    assert train.train(last).exists()
+    assert train.begin(last).update == state.update + 3
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = args(tmp_path)
+    state = train.begin(run)
+    train.keep(run, state)
+    whole = (tmp_path / "state.pt").read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(InputError, match="the last one is whole"):
+        train.keep(run, state)
+    assert (tmp_path / "state.pt").read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:1000]), "not a readable checkpoint"),
+        (lambda path: path.write_bytes(b""), "not a readable checkpoint"),
+        (lambda path: path.write_text("weights"), "not a readable checkpoint"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage, message: str) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "agent.safetensors"
+    checkpoint.save(path, Policy(), Discriminator(), {})
+    damage(path)
+    with pytest.raises(InputError, match=message):
+        checkpoint.load(path)
+
+
+def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "agent.safetensors"
+    monkeypatch.setattr(checkpoint, "VERSION", "0")
+    checkpoint.save(path, Policy(), Discriminator(), {})
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="a checkpoint of version 0"):
+        checkpoint.load(path)
+
+
+def test_unknown_models_and_missing_data_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="neither a shipped model"):
+        checkpoint.find("rembrandt")
+    with pytest.raises(InputError, match="no such folder"):
+        train.train(train.Args(data=tmp_path / "nowhere", out=tmp_path))
+    with pytest.raises(InputError, match="holds no PNG"):
+        train.train(train.Args(data=tmp_path, out=tmp_path / "run"))
+
+
+def test_recorded_paintings_are_read(tmp_path: Path) -> None:
+    from sim import whole_file
+
+    seen = tmp_path / "painting" / "seen"
+    seen.mkdir(parents=True)
+    whole_file.write_image(seen.parent / "target.png", np.full((64, 64), 0.5))
+    whole_file.write_image(seen / "004.png", np.full((64, 64), 0.75))
+    found = recordings.read(tmp_path)
+    assert found.canvases.mean() == pytest.approx(0.75, abs=0.01)
+    assert found.targets.shape == (1, 64, 64)
+    with pytest.raises(InputError, match="no recorded painting"):
+        recordings.read(seen)
+    train.train(args(tmp_path / "run", recordings=tmp_path))
