@@ -201,10 +201,11 @@ class _Level:
 
         height, width = ink_seen.shape
         self._sigma = max(blur * max(height, width), 0.7)
-        pictures = [cv2.GaussianBlur(ink, (0, 0), self._sigma) for ink in (ink_seen, ink_meant)]
+        pictures = [ink_seen, ink_meant]
         while self._sigma >= 2 and width % 2 == 0 and height % 2 == 0:
             height, width, self._sigma = height // 2, width // 2, self._sigma / 2
             pictures = [cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) for picture in pictures]
+        pictures = [cv2.GaussianBlur(picture, (0, 0), self._sigma) for picture in pictures]
         self._seen, self._meant = pictures
         scale = max(canvas_size_m) / max(height, width)
         self._slope_y, self._slope_x = (slope / scale for slope in np.gradient(self._meant))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-TOLERANCE: Final = 1e-10
+TOLERANCE: Final = 1e-9
 """Residual at which a pose counts as reached [m, rad]."""
 NEWTON_STEPS: Final = 25
 LARGEST_STEP_RAD: Final = 0.4

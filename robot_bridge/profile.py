@@ -28,12 +28,14 @@ class Profile:
 
         Args:
             length: length of the path, positive.
-            limits: limits along the path; a bend's centripetal acceleration is kept within them too.
+            limits: limits along the path; a bend's acceleration and jerk are kept within them too.
             bend: place along the path and curvature (per unit of length) of its sharpest bend.
         """
         self.length = length
         place, curvature = bend or (length / 2, 0.0)
-        through = np.sqrt(limits.acceleration / max(curvature, 1e-12))
+        bending = max(curvature, 1e-12)
+        # Round a bend the acceleration is v² κ and turns with the path, which takes a jerk of v³ κ².
+        through = min(np.sqrt(limits.acceleration / bending), np.cbrt(limits.jerk / bending**2))
         if through >= limits.speed:
             self._moves = [_move(length, 0.0, 0.0, limits)]
         else:

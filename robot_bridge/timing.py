@@ -58,7 +58,7 @@ def timed(curve: Curve, profile: Profile, robot: Robot) -> Samples:
         UnreachableError: it would have to be `SLOWEST` times slower.
     """
     ticks = max(2, int(np.ceil(profile.duration_s * RATE_HZ - 1e-9)))
-    for _ in range(6):
+    for _ in range(12):
         stretch = ticks / RATE_HZ / profile.duration_s
         s, speed, acceleration = profile.at(np.linspace(0, profile.duration_s, ticks + 1))
         q, q_s, q_ss = curve(s)
@@ -78,7 +78,7 @@ def timed(curve: Curve, profile: Profile, robot: Robot) -> Samples:
             return Samples(np.arange(ticks + 1) / RATE_HZ, q, velocities, accelerations)
         if stretch * excess.max() > SLOWEST:
             break
-        ticks = int(np.ceil(ticks * excess.max() * 1.001))
+        ticks = int(np.ceil(ticks * excess.max() * 1.005))
     joint = robot.joint_names[int(excess.argmax())]
     raise UnreachableError(
         f"{joint} would have to move {stretch * excess.max():.0f} times faster than its limits allow"

@@ -247,7 +247,7 @@ class _Planner:
     def _append_joint_line(self, kind: SegmentKind, target: Array, stroke: int | None, speed: float) -> None:
         """Append a segment straight in joint space; none if the arm is there already."""
         change = target - self.q
-        if np.abs(change).max() < 1e-9:
+        if np.abs(change).max() < 1e-7:
             return
         part = np.linspace(0, 1, 9)[:, None]
         tips = self.kinematics.tips(self.q + part * change)[0]

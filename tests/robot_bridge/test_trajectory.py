@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from calibration.calibration import Calibration
 from robot_bridge import limits
 from robot_bridge.kinematics import Kinematics, UnreachableError
-from robot_bridge.robots.robot import Robot
+from robot_bridge.robots.robot import Robot, available
 from robot_bridge.trajectory import Motion, Segment, Speeds, plan
 from sim.brush import BRUSHES
 from sim.errors import InputError
@@ -56,14 +56,27 @@ def tip_speeds(segment: Segment) -> np.ndarray:
     return np.array([np.linalg.norm(KINEMATICS.jacobian(q)[:3] @ v) for q, v in pairs])
 
 
-@settings(max_examples=12, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from([0.0, 5.0]), st.sampled_from([0.05, 0.1, 0.4]))
-def test_any_program_keeps_every_limit_and_joins_up_from_rest_to_rest(seed, tilt_deg, speed) -> None:
-    calibration = calibrated(tilt_deg)
-    motion = planned(random_strokes(seed), calibration, speeds=Speeds(stroke_m_s=speed))
-    q = ROBOT.look
+@pytest.mark.parametrize("name", available())
+@settings(max_examples=8, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    tilt_deg=st.sampled_from([-5.0, 0.0, 5.0]),
+    speed=st.sampled_from([0.05, 0.1, 0.4]),
+    size_m=st.sampled_from([(0.2, 0.2), (0.3, 0.3)]),
+)
+def test_any_program_on_any_arm_keeps_every_limit_and_joins_up_from_rest_to_rest(
+    name: str, seed: int, tilt_deg: float, speed: float, size_m: tuple[float, float]
+) -> None:
+    robot = Robot.load(name, BRUSH)
+    kinematics = Kinematics(robot)
+    pose = robot.canvas_pose(size_m, np.deg2rad(tilt_deg))
+    calibration = Calibration(name, "2030-01-01", pose, size_m, BRUSH)
+    table = random_strokes(seed)
+    table[:, 6] *= 0.2 / size_m[0]
+    motion = plan(table, 0, robot, kinematics, calibration, robot.look, Speeds(stroke_m_s=speed), robot.look)
+    q = robot.look
     for segment in motion.segments:
-        np.testing.assert_allclose(segment.positions[0], q, atol=1e-8)
+        np.testing.assert_allclose(segment.positions[0], q, atol=1e-7)
         q = segment.positions[-1]
         assert not segment.velocities[[0, -1]].any()
         assert not segment.accelerations[[0, -1]].any()
@@ -71,13 +84,16 @@ def test_any_program_keeps_every_limit_and_joins_up_from_rest_to_rest(seed, tilt
         # The limits are looked for in the positions themselves.
         velocity = np.diff(segment.positions, axis=0) * 240
         acceleration = np.diff(velocity, axis=0) * 240
-        assert (segment.positions >= ROBOT.lower).all()
-        assert (segment.positions <= ROBOT.upper).all()
-        assert (np.abs(velocity) <= ROBOT.velocity * 1.001).all()
-        assert (np.abs(acceleration) <= ROBOT.acceleration * 1.02).all()
-        height = KINEMATICS.tips(segment.positions)[0][:, 2]
-        assert height.min() > 0
-    np.testing.assert_allclose(q, ROBOT.look, atol=1e-12)
+        assert (segment.positions >= robot.lower).all()
+        assert (segment.positions <= robot.upper).all()
+        assert (np.abs(velocity) <= robot.velocity * 1.001).all()
+        assert (np.abs(acceleration) <= robot.acceleration * 1.02).all()
+        tip, axis = kinematics.tips(segment.positions)
+        assert tip[:, 2].min() > 0
+        if segment.kind == "stroke":
+            assert np.rad2deg(np.arccos(np.clip(-axis @ calibration.normal, -1, 1))).max() < 0.5
+            assert -calibration.base_to_canvas(tip)[:, 2].min() <= BRUSH.max_depth_m + 1e-5
+    np.testing.assert_allclose(q, robot.look, atol=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(3))
