@@ -75,35 +75,29 @@ def decode_stroke(
     first = policy.decode(
         memory.hidden, view.keys, torch.ones(count, dtype=torch.bool), allowed, first_given, greedy, temperature
     )
-    jumping = (first.actions[:, FLAG] == JUMP).nonzero()[:, 0]
-    if not len(jumping):
-        nothing = np.zeros(count, bool)
+    jumps = first.actions[:, FLAG] == JUMP
+    if not jumps.any():
         chosen = first.actions.numpy()
-        return Stroke(nothing, chosen, chosen, memory, first.log_probability, first.entropy)
-    source = owner[jumping]
-    landed = View(view.features[source], view.keys[source])
-    after = policy.remember(landed, first.actions[jumping], left[source], memory.chosen(jumping))
-    free = torch.from_numpy(limits.allowed(np.full(1, np.nan))).expand(len(jumping), -1, -1)
+        return Stroke(jumps.numpy(), chosen, chosen, memory, first.log_probability, first.entropy)
+    # Decoded for all, used where the pen jumped: the views' keys are then shared, and copying them costs more.
+    after = policy.remember(View(view.features[owner], view.keys), first.actions, left[owner], memory)
     second = policy.decode(
         after.hidden,
-        landed.keys,
-        torch.zeros(len(jumping), dtype=torch.bool),
-        free,
-        None if given is None else torch.from_numpy(given[2])[jumping],
+        view.keys,
+        torch.zeros(count, dtype=torch.bool),
+        torch.from_numpy(limits.allowed(np.full(1, np.nan))).expand(count, -1, -1),
+        None if given is None else torch.from_numpy(given[2]),
         greedy,
         temperature,
     )
-    jumped = np.zeros(count, bool)
-    jumped[jumping.numpy()] = True
-    paint = first.actions.index_copy(0, jumping, second.actions)
-    merged = Memory(memory.hidden.index_copy(0, jumping, after.hidden), memory.cell.index_copy(0, jumping, after.cell))
+    where = jumps[:, None]
     return Stroke(
-        jumped,
+        jumps.numpy(),
         first.actions.numpy(),
-        paint.numpy(),
-        merged,
-        first.log_probability.index_add(0, jumping, second.log_probability),
-        first.entropy.index_add(0, jumping, second.entropy),
+        torch.where(where, second.actions, first.actions).numpy(),
+        Memory(torch.where(where, after.hidden, memory.hidden), torch.where(where, after.cell, memory.cell)),
+        first.log_probability + jumps * second.log_probability,
+        first.entropy + jumps * second.entropy,
     )
 
 
