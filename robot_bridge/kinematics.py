@@ -30,6 +30,7 @@ SEARCH_STARTS: Final = 30
 DAMPING: Final = 1e-3
 COMFORTABLE_MARGIN_RAD: Final = 0.15
 """A posture this far from every joint limit is taken at once; otherwise the search goes on for a better one."""
+REMEDY: Final = "move the canvas to where the arm reaches all of it, or make it smaller"
 
 
 class UnreachableError(InputError):
@@ -117,7 +118,7 @@ class Kinematics:
                 if margin >= COMFORTABLE_MARGIN_RAD:
                     break
         if best is None:
-            raise UnreachableError(f"the brush comes no nearer than {nearest * 1e3:.0f} mm (or mrad) to its pose")
+            raise UnreachableError(f"the brush comes no nearer than {nearest * 1e3:.0f} mm (or mrad); {REMEDY}")
         return best
 
     def follow(self, points: ArrayLike, normal: ArrayLike, start: ArrayLike, guess: ArrayLike | None = None) -> Array:
@@ -150,7 +151,7 @@ class Kinematics:
             index, joint = np.argwhere(outside)[0]
             raise UnreachableError(
                 f"{self.robot.joint_names[joint]} would be at {found[index, joint]:.3f} rad, outside its limits "
-                f"{self.robot.lower[joint]:.3f} to {self.robot.upper[joint]:.3f} rad",
+                f"{self.robot.lower[joint]:.3f} to {self.robot.upper[joint]:.3f} rad; {REMEDY}",
                 int(index),
             )
         return found
@@ -188,7 +189,7 @@ class Kinematics:
             except np.linalg.LinAlgError:
                 break
             q = q + step * min(1.0, LARGEST_STEP_RAD / max(np.abs(step).max(), 1e-12))
-        raise UnreachableError(f"the brush comes no nearer than {nearest * 1e3:.1f} mm (or mrad) to its pose", index)
+        raise UnreachableError(f"the brush comes no nearer than {nearest * 1e3:.1f} mm (or mrad); {REMEDY}", index)
 
     def _free_directions(self, q: Array) -> Array:
         """Return an orthonormal basis (dof - 5, dof) of the motions that leave tip and brush axis where they are."""

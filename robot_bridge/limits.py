@@ -110,12 +110,16 @@ def _tip_fault(segment: Segment, kinematics: Kinematics, calibration: Calibratio
         return _travel_fault(segment.positions[ticks], kinematics, calibration, clearance_m)
     tips, axes = kinematics.tips(segment.positions[ticks])
     on_canvas = calibration.base_to_canvas(tips)
-    too_deep = float(-on_canvas[:, 2].min()) - calibration.brush.max_depth_m
+    deepest, lowest = calibration.brush.max_depth_m, 0.0
+    if segment.kind == "retract":
+        # A brush that was stopped too deep may still be lifted.
+        deepest, lowest = max(deepest, -on_canvas[0, 2]), min(lowest, tips[0, 2])
+    too_deep = float(-on_canvas[:, 2].min()) - deepest
     if too_deep > 1e-5:
         return f"the brush would be pressed {too_deep * 1e3:.2f} mm too deep; calibrate the canvas again"
     if not over_board(on_canvas, calibration).all():
         return f"the brush would leave the board ({BOARD_MARGIN_M * 1e3:g} mm round the paper); keep to the canvas"
-    if tips[:, 2].min() < 0:
+    if tips[:, 2].min() < lowest:
         return f"the tip would be {-tips[:, 2].min() * 1e3:.2f} mm below the table; raise the canvas"
     if segment.kind in ("approach", "stroke"):
         tilt = float(np.rad2deg(np.arccos(np.clip(-axes @ calibration.normal, -1, 1))).max())

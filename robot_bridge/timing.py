@@ -81,7 +81,8 @@ def timed(curve: Curve, profile: Profile, robot: Robot) -> Samples:
         ticks = int(np.ceil(ticks * excess.max() * 1.005))
     joint = robot.joint_names[int(excess.argmax())]
     raise UnreachableError(
-        f"{joint} would have to move {stretch * excess.max():.0f} times faster than its limits allow"
+        f"{joint} would have to move {stretch * excess.max():.0f} times faster than its limits allow; "
+        "lower the speed or move the canvas nearer"
     )
 
 

@@ -177,7 +177,7 @@ class _Planner:
                 self.calibration.canvas_to_base(self._middle[None])[0], self.calibration.normal
             )
         except UnreachableError as error:
-            raise UnreachableError(f"canvas: its middle is out of reach, {error.reason}; move the canvas") from None
+            raise UnreachableError(f"canvas: its middle is out of reach, {error.reason}") from None
 
     def lift(self) -> None:
         """Retract a brush that starts on or near the paper."""

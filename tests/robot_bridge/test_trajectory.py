@@ -227,6 +227,14 @@ def test_a_brush_on_the_paper_is_lifted_first_and_nothing_else_is_asked() -> Non
     assert planned(np.empty((0, 12)), calibration, start=ROBOT.home, then=None).segments == ()
 
 
+def test_a_brush_that_was_stopped_too_deep_can_still_be_lifted() -> None:
+    calibration = calibrated()
+    centre = calibration.canvas_to_base([[0.1, 0.1, -BRUSH.max_depth_m - 0.0004]])
+    posture = KINEMATICS.posture(centre[0], calibration.normal)
+    lifted = planned(np.empty((0, 12)), calibration, start=posture, then=None)
+    assert tips(lifted.segments[0], calibration)[-1, 2] == pytest.approx(0.02, abs=1e-6)
+
+
 def test_strokes_carry_their_index_in_the_whole_program() -> None:
     motion = plan(random_strokes(0, 2), 5, ROBOT, KINEMATICS, calibrated(), ROBOT.look, then=ROBOT.look)
     assert [segment.stroke for segment in motion.segments] == [5] * 4 + [6] * 4 + [None]
