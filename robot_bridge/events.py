@@ -50,6 +50,9 @@ class StrokeDone:
     """(m,) distances of the tip from the stroke's line on the paper at the arm's samples [m]; empty if not measured."""
     depth_error_m: Array
     """(m,) actual less commanded depth [m], likewise."""
+    aim: tuple[float, float, float]
+    """Where the paper was believed to lie when it was planned: shift along x and y [m] and turn [rad] from the
+    calibration's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +108,11 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class Paused:
+    """The stroke is finished and the brush is lifted; the painting goes on when the next event is asked for."""
+
+
+@dataclass(frozen=True)
 class Cancelled:
     """The painting was cancelled; the brush is off the paper unless the arm was stopped."""
 
@@ -128,6 +136,7 @@ Event = (
     | Shifted
     | Unpainted
     | Fault
+    | Paused
     | Cancelled
     | Finished
 )

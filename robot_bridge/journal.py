@@ -24,9 +24,12 @@ import numpy as np
 from sim.errors import InputError
 from sim.stroke import COLUMNS, Array
 
-Kind = Literal["planned", "stroke_done", "observed", "scored", "fault", "finished"]
-"""What an entry tells: `planned` the strokes to come, `stroke_done` one executed stroke, `observed` and `scored` what a
-look at the canvas gave, `fault` why the arm holds, `finished` the end of the painting."""
+Kind = Literal[
+    "planned", "stroke_done", "observed", "scored", "shifted", "unpainted", "paused", "cancelled", "fault", "finished"
+]
+"""What an entry tells: `planned` the strokes to come, `stroke_done` one executed stroke; `observed`, `scored`,
+`shifted` and `unpainted` what a look at the canvas gave; `paused` and `cancelled` that somebody asked for it, `fault`
+why the arm holds, `finished` the end of the painting."""
 
 FORMAT: Final = "spiral_painter.journal"
 VERSION: Final = 1
@@ -125,13 +128,13 @@ class Journal:
         """Whether the painting was finished."""
         return any(entry["entry"] == "finished" for entry in self.entries)
 
-    def plan(self, strokes: Array) -> None:
-        """Append the (m, 12) strokes to come, which replace those planned before.
+    def plan(self, strokes: Array, **known: Any) -> None:
+        """Append the (m, 12) strokes to come, which replace those planned before, with what is known of them.
 
         Raises:
             InputError: as `append` does.
         """
-        self.append("planned", first=len(self._executed), strokes=strokes)
+        self.append("planned", first=len(self._executed), strokes=strokes, **known)
         self._planned = strokes.tolist()
 
     def stroke_done(self, stroke: Array, **measured: Any) -> None:

@@ -4,140 +4,51 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING
 
 import tyro
 
+from robot_bridge.arguments import MANUAL, Args, check, header, resumed, settings_of
+from robot_bridge.interrupts import Interrupts, quiet, suspend
 from sim.errors import InputError
 
 if TYPE_CHECKING:
-    from calibration.calibration import Calibration
     from planner.agent import Agent
     from planner.target import Target
     from robot_bridge.events import Event
-    from robot_bridge.painter import Painter, Settings
+    from robot_bridge.journal import Journal
+    from robot_bridge.painter import Painter
     from robot_bridge.record import Record
     from robot_bridge.robots.robot import Robot
 
-PAPER = "paper.png"
-"""The simulated paper as it lies there, so that a painting that was stopped can go on."""
 
-
-@dataclass
-class Args:
-    """Paint a picture on the simulated arm.
-
-    Any PNG, JPEG or WebP becomes black line art of 64×64 points, a photo by its luminance; one colour for now. The
-    agent plans strokes, the arm paints some of them, the camera looks, and the agent plans on from what it sees. The
-    first Ctrl-C stops softly and lifts the brush, a second one stops at once; `--resume` goes on from either.
-    """
-
-    target: Annotated[Path | None, tyro.conf.Positional] = None
-    """Picture to paint."""
-    resume: Path | None = None
-    """Out folder of a painting that was stopped: go on with it, with its own settings."""
-    strokes: int = 12
-    """Strokes at most."""
-    model: str = "line-art"
-    """Shipped model, a checkpoint file, or `none` for pure search."""
-    feedback_every: int = 4
-    """Strokes between two looks of the camera."""
-    open_loop: bool = False
-    """Plan once, paint all of it, look at the end."""
-    judge: Literal["error", "discriminator", "both"] = "both"
-    """What chooses among proposed continuations and decides when to stop."""
-    robot: str = "panda"
-    """Arm: panda or xarm6."""
-    canvas_size: float = 0.2
-    """Side of the square paper [m]."""
-    brush: str = "round-20"
-    """Brush: round-20 paints lines 2 to 20 mm wide, round-8 1 to 8 mm."""
-    speed: float = 0.1
-    """Speed of the brush on the paper [m/s]."""
-    seed: int = 0
-    """Of the planner and of the camera's noise."""
-    out: Path | None = None
-    """Folder for the pictures, the program, the film and the figures; out/TARGET-TIME by default."""
-    preview: bool = False
-    """Plan, write the planned picture and program and estimate the time; no arm."""
-    film: bool = True
-    """Film the arm at work (--no-film is faster)."""
-    gui: bool = False
-    """Show PyBullet's window, in real time."""
-
-
-def check(args: Args) -> None:
-    """Refuse values that make no sense, before anything is loaded."""
-    if (args.target is None) == (args.resume is None):
-        raise InputError("give either a picture to paint or --resume FOLDER")
-    if args.strokes < 1:
-        raise InputError(f"--strokes {args.strokes}: nothing to paint; give 1 or more")
-    if args.feedback_every < 1:
-        raise InputError(f"--feedback-every {args.feedback_every}: give 1 or more, or --open-loop")
-    if not 0.02 <= args.canvas_size <= 2.0:
-        raise InputError(f"--canvas-size {args.canvas_size}: in metres, from 0.02 to 2; an A4 sheet is 0.21 wide")
-    if not 0.001 <= args.speed <= 1.0:
-        raise InputError(f"--speed {args.speed}: in metres a second, from 0.001 to 1")
-    if not 0 <= args.seed < 2**31:
-        raise InputError(f"--seed {args.seed}: give a whole number from 0 to {2**31 - 1}")
-
-
-def settings_of(args: Args) -> Settings:
-    """Return the painter's settings."""
-    from robot_bridge.painter import Settings
-    from robot_bridge.trajectory import Speeds
-
-    every = 0 if args.open_loop else args.feedback_every
-    return Settings(args.strokes, every, args.judge, args.seed, Speeds(stroke_m_s=args.speed))
-
-
-def load(args: Args) -> tuple[Target, Agent, Robot]:
-    """Return target, planner and arm; every name is checked before the slow parts are loaded."""
-    from planner import checkpoint
-    from planner.target import Target
-    from robot_bridge.robots.robot import Robot
-    from sim.brush import BRUSHES
-
-    if args.brush not in BRUSHES:
-        raise InputError(f"--brush {args.brush}: unknown; choose one of {', '.join(BRUSHES)}")
-    robot = Robot.load(args.robot, BRUSHES[args.brush])
-    if args.model != "none":
-        checkpoint.find(args.model)
-    assert args.target is not None
-    target = Target.load(args.target)
-
-    import torch
-
-    from planner.agent import Agent
-
-    torch.set_num_threads(1)  # on two busy cores two threads are slower than one
-    return target, Agent.load(args.model), robot
-
-
-def preview(args: Args) -> dict[str, Any]:
-    """Plan without an arm and return the figures."""
+def preview(args: Args) -> None:
+    """Plan without an arm; write the plan and print its figures."""
     from planner.actions import WidthLimits
     from robot_bridge import trajectory
     from robot_bridge.kinematics import Kinematics
+    from robot_bridge.preparation import check_out, load, nominal_calibration, out_folder
+    from robot_bridge.progress import report
     from robot_bridge.record import PICTURE_PX, squared_error
     from sim import whole_file
     from sim.canvas import render
 
     target, agent, robot = load(args)
+    folder = out_folder(args, target)
+    check_out(folder)
     calibration = nominal_calibration(args, robot)
     side = calibration.longer_side_m
-    brush = calibration.brush
-    limits = WidthLimits(brush.min_width_m / side, brush.max_width_m / side)
+    limits = WidthLimits(calibration.brush.min_width_m / side, calibration.brush.max_width_m / side)
     started = time.perf_counter()
     program = agent.paint(target.image, args.strokes, args.seed, limits)
     speeds = settings_of(args).speeds
     motion = trajectory.plan(program.strokes, 0, robot, Kinematics(robot), calibration, robot.look, speeds, robot.look)
+    planned = render(program.strokes)
     figures = {
         "target": target.name,
         "model": agent.name,
@@ -145,238 +56,159 @@ def preview(args: Args) -> dict[str, Any]:
         "path_length_mm": 1000 * motion.path_length_m,
         "arm_time_s": motion.duration_s,
         "plan_time_s": time.perf_counter() - started,
-        "mse_planned": squared_error(render(program.strokes), target.image),
+        "mse_planned": squared_error(planned, target.image),
+        "discriminator_score": None if agent.discriminator is None else agent.judge(planned, target.image).score,
     }
-    folder = out_folder(args, target)
     whole_file.make_folder(folder)
     target.save(folder / "target.png")
     program.save(folder / "program.json")
     whole_file.write(folder / "program.svg", program.to_svg(1000 * args.canvas_size))
     whole_file.write_image(folder / "planned.png", render(program.strokes, PICTURE_PX, channels=3))
     whole_file.write(folder / "summary.json", json.dumps(figures, indent=1) + "\n")
+    report(figures)
     print(f"{folder}: planned.png, program.json, program.svg, summary.json")
-    return figures
 
 
-def nominal_calibration(args: Args, robot: Robot) -> Calibration:
-    """Return where the paper lies by default, without a camera."""
-    from datetime import UTC, datetime
+def paint(args: Args, interrupts: Interrupts) -> tuple[Record, Event]:
+    """Paint, or go on with a painting; return its record and its last event."""
+    from robot_bridge.journal import Journal
+    from robot_bridge.preparation import check_out, load, out_folder
 
-    from calibration.calibration import Calibration
+    if args.resume is None:
+        target, agent, robot = load(args)
+        folder = out_folder(args, target)
+        check_out(folder)
+        return perform(args, target, agent, robot, folder, interrupts)
+    with Journal.resume(args.resume) as journal:
+        if journal.finished:
+            raise InputError(f"{journal.folder}: this painting is finished; nothing to resume")
+        args = resumed(args, journal)
+        target, agent, robot = load(args)
+        if target.digest != journal.header.get("target_digest"):
+            raise InputError(f"{journal.folder / 'target.png'}: is not the picture that was begun; restore it")
+        target = replace(target, name=str(journal.header.get("name")))
+        return perform(args, target, agent, robot, journal, interrupts)
+
+
+def perform(
+    args: Args, target: Target, agent: Agent, robot: Robot, place: Path | Journal, interrupts: Interrupts
+) -> tuple[Record, Event]:
+    """Set up the simulated world, paint in it and return the record and the last event.
+
+    Args:
+        place: The out folder of a new painting, or the journal of one that is resumed.
+    """
+    from math import radians
+
+    from planner.program import Provenance
+    from robot_bridge import record
+    from robot_bridge.film import PERIOD_S, Film
+    from robot_bridge.painter import Painter
+    from robot_bridge.progress import progress
     from sim.brush import BRUSHES
 
-    size = (args.canvas_size, args.canvas_size)
-    today = datetime.now(UTC).date().isoformat()
-    return Calibration(robot.name, today, robot.canvas_pose(size), size, BRUSHES[args.brush])
-
-
-def out_folder(args: Args, target: Target) -> Path:
-    """Return the folder for a new painting."""
-    return args.out or Path("out") / f"{target.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-
-
-def paint(args: Args) -> dict[str, Any]:
-    """Paint, or go on with a painting, and return its figures."""
-    from planner.program import Provenance
-    from robot_bridge.journal import Journal
-    from robot_bridge.record import Record
-    from sim import whole_file
-
-    if args.resume is not None:
-        journal = Journal.resume(args.resume)
-        args = resumed(args, journal)
-        if journal.finished:
-            journal.close()
-            raise InputError(f"{journal.folder}: this painting is finished; nothing to resume")
-        target, agent, robot = load(args)
-    else:
-        target, agent, robot = load(args)
-        check_reach(args, robot)
-        folder = out_folder(args, target)
-        whole_file.make_folder(folder)
-        journal = Journal.create(folder, header(args))
-        target.save(folder / "target.png")
-    with journal:
-        record = Record(journal, target, Provenance(agent.name, args.seed, target.digest))
-        return perform(args, target, agent, robot, record)
-
-
-def check_reach(args: Args, robot: Robot) -> None:
-    """Refuse paper whose corners the arm cannot reach, before a folder is made for the painting."""
-    import numpy as np
-
-    from robot_bridge.kinematics import Kinematics, UnreachableError
-
-    calibration = nominal_calibration(args, robot)
-    kinematics = Kinematics(robot)
-    for u, v in ((0, 0), (1, 0), (0, 1), (1, 1)):
-        xy = calibration.program_to_canvas(np.array([[u, v]], float))
-        corner = calibration.canvas_to_base(np.column_stack((xy, [0.0])))[0]
-        try:
-            kinematics.posture(corner, calibration.normal)
-        except UnreachableError as error:
-            raise InputError(
-                f"--canvas-size {args.canvas_size}: {robot.name} cannot reach all corners of the paper; "
-                "give a smaller size"
-            ) from error
-
-
-def header(args: Args) -> dict[str, Any]:
-    """Return the settings for the journal: all arguments but those of one sitting."""
-    kept = {name: value for name, value in asdict(args).items() if name not in ("resume", "out", "preview", "gui")}
-    return kept | {"target": str(args.target)}
-
-
-def resumed(args: Args, journal: Any) -> Args:
-    """Return the arguments with which a painting was begun."""
-    known = {field.name for field in fields(Args)}
-    kept = {name: value for name, value in journal.header.items() if name in known}
-    return Args(**kept | {"target": journal.folder / "target.png", "out": journal.folder, "gui": args.gui})
-
-
-def perform(args: Args, target: Target, agent: Agent, robot: Robot, record: Record) -> dict[str, Any]:
-    """Set up the simulated world and paint in it."""
     try:
-        from sim.world import World
+        with quiet():
+            from robot_bridge.arms.pybullet import PyBulletArm, true_calibration
+            from sim.world import World
     except ImportError as error:
         raise InputError("PyBullet is missing; install spiral_painter[sim], or use --preview") from error
-    from robot_bridge.arms.pybullet import PyBulletArm, true_calibration
-    from robot_bridge.painter import Painter
-    from robot_bridge.record import Film
-    from sim import whole_file
-    from sim.brush import BRUSHES
 
-    size = (args.canvas_size, args.canvas_size)
-    paper = record.folder / PAPER
+    side = args.canvas_size
+    pose = robot.canvas_pose((side, side), radians(args.canvas_tilt))
+    journal, folder = (None, place) if isinstance(place, Path) else (place, place.folder)
     with contextlib.ExitStack() as stack:
-        world = stack.enter_context(
-            World(
-                robot.urdf,
-                robot.joint_names,
-                robot.look,
-                BRUSHES[args.brush],
-                robot.canvas_pose(size),
-                size,
-                seed=args.seed,
-                gui=args.gui,
-            )
+        brush = BRUSHES[args.brush]
+        world = World(
+            robot.urdf, robot.joint_names, robot.look, brush, pose, (side, side), seed=args.seed, gui=args.gui
         )
-        if paper.exists():
-            world.lay_paper(whole_file.read_image(paper))
-        film = stack.enter_context(Film(record.folder / film_name(record)))
-        arm = stack.enter_context(PyBulletArm(world, robot, film.frame if args.film else None))
+        stack.enter_context(world)
+        executed = record.executed(journal) if journal else None
+        if journal and (paper := record.kept_paper(journal)) is not None:
+            world.lay_paper(paper)
+        film = stack.enter_context(Film(folder))
+        arm = stack.enter_context(PyBulletArm(world, robot, film.frame if args.film else None, PERIOD_S))
+        kept = record.Record(
+            place,
+            target,
+            Provenance(agent.name, args.seed, target.digest),
+            canvas_mm=1000 * side,
+            header=header(args, target),
+            paper=world.painting,
+            max_force_n=lambda: world.max_force_n,
+            film_s=lambda: film.seconds,
+        )
+        stack.enter_context(kept)
         calibration = true_calibration(world, robot)
-        executed = record.journal.executed if len(record.journal.executed) or paper.exists() else None
         painter = Painter(agent, target, robot, arm, world.look, calibration, settings_of(args), executed)
-        bar = stack.enter_context(progress(args.strokes, painter))
-        with interruptible(painter):
-            for event in painter.paint():
-                record.listen(event)
-                if type(event).__name__ in ("StrokeDone", "Cancelled", "Fault"):
-                    whole_file.write_image(paper, world.painting())
-                bar(event)
-        return record.close(world.max_force_n, film.seconds)
+        show = stack.enter_context(progress(args.strokes, painter))
+        interrupts.painter = painter
+        return kept, conduct(painter, kept, show)
 
 
-def film_name(record: Record) -> str:
-    """Return a film's name that does not overwrite an earlier sitting's."""
-    earlier = len(list(record.folder.glob("painting*.mp4")))
-    return f"painting-{earlier + 1}.mp4" if earlier else "painting.mp4"
+def conduct(painter: Painter, kept: Record, show: Callable[[Event], None]) -> Event:
+    """Let a painter paint while a record and a display listen, and return the last event.
 
-
-@contextlib.contextmanager
-def progress(strokes: int, painter: Painter) -> Iterator[Any]:
-    """Show strokes, millimetres and time left, and a line for every look."""
-    from tqdm import tqdm
-
+    Raises:
+        InputError: The record cannot be written, for example on a full disk; the brush is lifted before.
+    """
     from robot_bridge import events
 
-    layout = "{desc}: {n_fmt}/{total_fmt} strokes |{bar}| {postfix} [{elapsed}<{remaining}]"
-    with tqdm(total=strokes, initial=len(painter.strokes), desc="painting", bar_format=layout, disable=None) as bar:
-        length_mm = 0.0
-
-        def show(event: Event) -> None:
-            nonlocal length_mm
-            match event:
-                case events.Planned():
-                    bar.total = len(painter.strokes) + len(event.strokes)
-                    scores = ", ".join(f"{v.error:.4f} ({v.score:.2f})" for v in event.verdicts)
-                    tqdm.write(
-                        f"plan: {len(event.strokes)} strokes, {1000 * event.length_m:.0f} mm, "
-                        f"{event.duration_s:.0f} s of motion; continuations' error (score): {scores}"
-                    )
-                case events.StrokeDone():
-                    length_mm += 1000 * event.length_m
-                    bar.set_postfix_str(f"{length_mm:.0f} mm", refresh=False)
-                    bar.update()
-                case events.Scored():
-                    v = event.verdict
-                    tqdm.write(f"look: after {len(painter.strokes)} strokes error {v.error:.4f}, score {v.score:.2f}")
-                case events.Shifted():
-                    x, y = (1000 * part for part in event.shift_m)
-                    turn = 57.29578 * event.rotation_rad
-                    tqdm.write(f"paper: {x:+.2f} mm right, {y:+.2f} mm up, {turn:+.2f}° from where it was thought")
-                case events.Unpainted():
-                    numbers = ", ".join(str(index + 1) for index in event.indices)
-                    tqdm.write(f"no paint seen of stroke {numbers}")
-                case events.Fault() | events.Finished():
-                    tqdm.write(f"{type(event).__name__.lower()}: {event.reason}")
-                case _:
-                    pass
-
-        yield show
-
-
-@contextlib.contextmanager
-def interruptible(painter: Painter) -> Iterator[None]:
-    """Cancel softly at the first Ctrl-C and stop at once at the second."""
-    count = 0
-
-    def interrupt(number: int, frame: Any) -> None:
-        nonlocal count
-        count += 1
-        if count == 1:
+    failure: InputError | None = None
+    event: Event = events.Cancelled(lifted=True)
+    kept.start()
+    for event in painter.paint():
+        try:
+            kept.listen(event)
+        except InputError as error:
+            failure = failure or error
             painter.cancel()
-        else:
-            painter.stop()
+        show(event)
+        if isinstance(event, events.Paused):
+            since = time.perf_counter()
+            suspend()
+            kept.wait(time.perf_counter() - since)
+    if failure:
+        raise failure
+    return event
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
+def told(kept: Record, last: Event) -> int:
+    """Print the figures and how the painting ended; return the exit code."""
+    from robot_bridge import events
+    from robot_bridge.progress import report
 
-def report(figures: dict[str, Any]) -> None:
-    """Print every figure with its unit."""
-    units = {"_mm": "mm", "_s": "s", "_n": "N", "_deg": "°"}
-    for name, value in figures.items():
-        unit = next((sign for ending, sign in units.items() if name.endswith(ending)), "")
-        if isinstance(value, float):
-            value = f"{value:.4g}"
-        elif isinstance(value, list):
-            value = ", ".join(f"{part:.3g}" for part in value) or "none"
-        print(f"{name:>24}  {'not measured' if value is None else value} {unit if value is not None else ''}".rstrip())
+    report(kept.figures)
+    if isinstance(last, events.Finished):
+        print(f"{kept.folder}: painting.png, painting.mp4, planned.png, program.json, summary.json, journal.jsonl")
+        return 0
+    on = f"go on with spiral-paint --resume {kept.folder}"
+    if isinstance(last, events.Fault):
+        print(f"spiral-paint: {last.reason} Then {on}", file=sys.stderr)
+        return 1
+    if kept.journal is None:
+        raise KeyboardInterrupt
+    how = "the brush is lifted" if isinstance(last, events.Cancelled) and last.lifted else "stopped, the arm holds"
+    print(f"spiral-paint: interrupted, {how}; {on}", file=sys.stderr)
+    return 130
 
 
 def main() -> int:
     """Run the command; return its exit code."""
-    args = tyro.cli(Args)
-    try:
-        check(args)
-        if args.preview:
-            report(preview(args))
-            return 0
-        figures = paint(args)
-    except InputError as error:
-        print(f"spiral-paint: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("spiral-paint: interrupted before the arm moved", file=sys.stderr)
-        return 130
-    report(figures)
-    return 0 if figures["finished"] else 1
+    args = tyro.cli(Args, prog="spiral-paint", description=MANUAL)
+    with Interrupts().heeded() as interrupts:
+        try:
+            check(args)
+            if args.preview:
+                preview(args)
+                return 0
+            return told(*paint(args, interrupts))
+        except InputError as error:
+            print(f"spiral-paint: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("spiral-paint: interrupted before the arm moved", file=sys.stderr)
+            return 130
 
 
 if __name__ == "__main__":

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -22,7 +21,8 @@ from robot_bridge.kinematics import Kinematics
 from robot_bridge.robots.robot import Robot
 from robot_bridge.tracking import deviation
 from robot_bridge.trajectory import Motion, Segment, Speeds
-from sim.canvas import blank, render
+from sim.canvas import blank
+from sim.errors import InputError
 from sim.stroke import COLUMNS
 
 Array = NDArray[np.float64]
@@ -52,6 +52,15 @@ class Settings:
     speeds: Speeds = field(default_factory=Speeds)
 
 
+class Executed(NamedTuple):
+    """Strokes that are on the paper already when a painting is resumed."""
+
+    strokes: Array
+    """(n, 12) as they were meant."""
+    aims: Array
+    """(n, 3) each one's `events.StrokeDone.aim`."""
+
+
 class Painter:
     """Paints one target. `paint` is a generator of events; nothing moves while its consumer holds one."""
 
@@ -64,7 +73,7 @@ class Painter:
         look: Callable[[], NDArray[np.uint8]],
         calibration: Calibration,
         settings: Settings,
-        executed: Array | None = None,
+        executed: Executed | None = None,
     ) -> None:
         """Make ready; nothing moves.
 
@@ -76,7 +85,7 @@ class Painter:
             look: Returns the camera's frame (H, W, 3), RGB.
             calibration: Where paper, camera and brush are.
             settings: How.
-            executed: (n, 12) strokes that are on the paper already, when a painting is resumed.
+            executed: What is on the paper already, when a painting is resumed; it begins with a look then.
         """
         self.agent = agent
         self.target = target
@@ -87,23 +96,43 @@ class Painter:
         self.kinematics = Kinematics(robot)
         self.calibration = calibration
         """Corrected after each look by where the strokes appear."""
-        self._nominal = calibration
+        self.planning = False
+        """Whether it only thinks: nothing moves, nobody listens, and an exception does no harm."""
         side = calibration.longer_side_m
         self.limits = WidthLimits(calibration.brush.min_width_m / side, calibration.brush.max_width_m / side)
-        self.strokes: list[Array] = [] if executed is None else list(executed)
+        self.strokes: list[Array] = []
         """Executed strokes (12,), as they were meant."""
-        self._resumed = len(self.strokes)
-        self._aims: list[Calibration] = [calibration] * self._resumed
-        self._cancelled = threading.Event()
+        self._nominal = calibration
+        self._aims: list[Calibration] = []
+        self._resumed = executed is not None
+        if executed is not None:
+            self.strokes = list(executed.strokes)
+            self._aims = [calibration.moved(aim[:2], float(aim[2])) for aim in executed.aims]
+            self.calibration = self._aims[-1] if self._aims else calibration
+        image = target.image
+        self._blank = agent.judge(blank(CANVAS_PX), image)
+        self._perfect = agent.judge(image, image)
+        # Plain flags, no locks: a signal handler that meets a lock which its own thread holds waits for ever.
+        self._cancelled = self._stopped = self._paused = False
+        self._lift_when_cancelled = True
 
-    def cancel(self) -> None:
-        """Decelerate, hold and lift the brush along the paper's normal, as soon as possible; from any thread."""
-        self._cancelled.set()
+    def cancel(self, lift: bool = True) -> None:
+        """Decelerate and hold as soon as possible, then lift the brush along the paper's normal; from any thread.
+
+        Args:
+            lift: False leaves the brush where it came to rest.
+        """
+        self._lift_when_cancelled = lift
+        self._cancelled = True
 
     def stop(self) -> None:
         """Stop at once and hold, brush where it is; from any thread."""
-        self._cancelled.set()
+        self._stopped = self._cancelled = True
         self.arm.stop()
+
+    def pause(self) -> None:
+        """Finish the stroke under way, lift the brush and tell `Paused`; from any thread."""
+        self._paused = True
 
     def paint(self) -> Iterator[events.Event]:
         """Paint and tell what happens.
@@ -114,7 +143,7 @@ class Painter:
         try:
             yield from self._loop()
         except ArmFault as fault:
-            if self._cancelled.is_set():
+            if self._stopped:
                 yield events.Cancelled(lifted=False)
             else:
                 yield events.Fault(fault.reason)
@@ -122,105 +151,59 @@ class Painter:
     def _loop(self) -> Iterator[events.Event]:
         canvas = blank(CANVAS_PX)
         if self._resumed:
-            yield from self._go_and_look()
-            canvas = yield from self._observe()
-        reason = "all strokes are painted"
-        while len(self.strokes) < self.settings.strokes:
-            chosen, planned, motion = self._plan(canvas)
+            canvas = yield from self._go_and_look()
+        reason = "all strokes are painted" if len(self.strokes) >= self.settings.strokes else ""
+        while not reason and not self._cancelled:
+            plan = self._plan(canvas)
+            if plan is None or self._cancelled:
+                break
+            chosen, planned, motion = plan
             if self.strokes and not self._worthwhile(chosen, self.agent.judge(canvas, self.target.image)):
                 reason = "more strokes would not better it"
                 break
             yield planned
             batch = chosen.strokes[: self.settings.feedback_every or None]
             yield from self._execute(motion, batch)
-            if self._cancelled.is_set():
-                yield from self._lift()
-                return
-            canvas = yield from self._observe()
-        yield events.Finished(reason)
+            if self._paused and not self._cancelled:
+                yield from self._rise(None, self._is_cancelled)
+                self._paused = False
+                yield events.Paused()
+            canvas = yield from self._go_and_look()
+            if len(self.strokes) >= self.settings.strokes:
+                reason = "all strokes are painted"
+            elif not self.settings.feedback_every:
+                reason = "all planned strokes are painted"
+        if self._cancelled:
+            yield from self._end_cancelled()
+        else:
+            yield events.Finished(reason)
 
-    def _plan(self, canvas: NDArray[np.float32]) -> tuple[Proposal, events.Planned, Motion]:
-        """Choose how to go on from a canvas (64, 64) and check the motion as a whole."""
+    def _plan(self, canvas: NDArray[np.float32]) -> tuple[Proposal, events.Planned, Motion] | None:
+        """Choose how to go on from a canvas (64, 64) and check the motion as a whole; None when interrupted."""
         started = time.perf_counter()
         settings = self.settings
         left = settings.strokes - len(self.strokes)
         seed = settings.seed + 1000 * len(self.strokes)
-        image = self.target.image
-        proposals = self.agent.propose(image, canvas, left, seed, self.limits, CONTINUATIONS)
-        proposals.sort(key=lambda proposal: self._cost(proposal.verdict))
-        chosen = proposals[0]
-        motion = trajectory.plan(
-            chosen.strokes,
-            len(self.strokes),
-            self.robot,
-            self.kinematics,
-            self.calibration,
-            self.arm.positions(),
-            settings.speeds,
-            self.robot.look,
-        )
+        try:
+            self.planning = True
+            proposals = self.agent.propose(self.target.image, canvas, left, seed, self.limits, CONTINUATIONS)
+            proposals.sort(key=lambda proposal: self._cost(proposal.verdict))
+            chosen = proposals[0]
+            motion = self._motion(chosen.strokes, self.robot.look)
+        except KeyboardInterrupt:
+            self._cancelled = True
+            return None
+        finally:
+            self.planning = False
         verdicts = tuple(proposal.verdict for proposal in proposals)
         seconds = time.perf_counter() - started
         length = motion.path_length_m
         return chosen, events.Planned(chosen.strokes, verdicts, length, motion.duration_s, seconds), motion
 
-    def _cost(self, verdict: Verdict) -> float:
-        """Return what the judge counts: 1 for blank paper, less for better canvases."""
-        image = self.target.image
-        error = verdict.error / self.agent.judge(blank(CANVAS_PX), image).error
-        if self.agent.discriminator is None or self.settings.judge == "error":
-            return error
-        best = self.agent.judge(image, image).score
-        doubt = 1 - min(1.0, verdict.score / best)
-        return doubt if self.settings.judge == "discriminator" else (error + doubt) / 2
-
-    def _worthwhile(self, proposal: Proposal, now: Verdict) -> bool:
-        return self._cost(now) - self._cost(proposal.verdict) > WORTHWHILE
-
-    def _execute(self, motion: Motion, batch: Array) -> Iterator[events.Event]:
-        """Execute the strokes of a batch, then clear the camera's view; stops early when cancelled."""
-        first = len(self.strokes)
-        started = -1
-        tips: list[Array] = []
-        segments = [s for s in motion.segments if s.stroke is not None and s.stroke < first + len(batch)]
-        for position, segment in enumerate(segments):
-            index = segment.stroke
-            assert index is not None
-            if index != started:
-                started = index
-                yield events.StrokeStarted(index)
-            execution = self.arm.execute(segment, self._cancelled.is_set)
-            yield events.Moved(segment.kind, execution.duration_s)
-            if not execution.completed:
-                return
-            if segment.kind == "stroke" and execution.tip is not None:
-                tips.append(execution.tip)
-            if segment.kind == "stroke" and not _continues(segments, position):
-                stroke = batch[index - first]
-                yield self._done(index, stroke, motion.lengths_m[index - first], tips)
-                tips = []
-        yield from self._go_and_look()
-
-    def _done(self, index: int, stroke: Array, length_m: float, tips: list[Array]) -> events.StrokeDone:
-        self.strokes.append(stroke)
-        self._aims.append(self.calibration)
-        if not tips:
-            return events.StrokeDone(index, stroke, length_m, np.zeros(0), np.zeros(0))
-        return events.StrokeDone(index, stroke, length_m, *deviation(stroke, np.concatenate(tips), self.calibration))
-
-    def _go_and_look(self) -> Iterator[events.Event]:
-        """Lift the brush if it is down and go where the camera sees the paper."""
-        yield from self._rise(self.robot.look)
-
-    def _lift(self) -> Iterator[events.Event]:
-        """Lift the brush after a cancelled motion."""
-        self._cancelled.clear()  # a further cancel also ends the lifting
-        yield from self._rise(None)
-        yield events.Cancelled(lifted=not self._cancelled.is_set())
-
-    def _rise(self, then: Array | None) -> Iterator[events.Event]:
-        motion = trajectory.plan(
-            np.zeros((0, len(COLUMNS))),
+    def _motion(self, strokes: Array, then: Array | None) -> Motion:
+        """Plan from where the arm is; no strokes mean: lift the brush if it is down."""
+        return trajectory.plan(
+            strokes,
             len(self.strokes),
             self.robot,
             self.kinematics,
@@ -229,8 +212,80 @@ class Painter:
             self.settings.speeds,
             then,
         )
+
+    def _cost(self, verdict: Verdict) -> float:
+        """Return what the judge counts: 1 for blank paper, less for better canvases."""
+        error = verdict.error / self._blank.error
+        if self.agent.discriminator is None or self.settings.judge == "error":
+            return error
+        doubt = 1 - min(1.0, verdict.score / self._perfect.score)
+        return doubt if self.settings.judge == "discriminator" else (error + doubt) / 2
+
+    def _worthwhile(self, proposal: Proposal, now: Verdict) -> bool:
+        return self._cost(now) - self._cost(proposal.verdict) > WORTHWHILE
+
+    def _execute(self, motion: Motion, batch: Array) -> Iterator[events.Event]:
+        """Execute the strokes of a batch; ends early when cancelled, and after a stroke when paused."""
+        first = len(self.strokes)
+        started = -1
+        tips: list[Array] = []
+        segments = [s for s in motion.segments if s.stroke is not None and s.stroke < first + len(batch)]
+        for position, segment in enumerate(segments):
+            index = segment.stroke
+            assert index is not None
+            if index != started:
+                if self._paused:
+                    return
+                started = index
+                yield events.StrokeStarted(index)
+            if self._cancelled:
+                return
+            execution = self.arm.execute(segment, self._is_cancelled)
+            yield events.Moved(segment.kind, execution.duration_s)
+            if not execution.completed:
+                return
+            if segment.kind == "stroke" and execution.tip is not None:
+                tips.append(execution.tip)
+            if segment.kind == "stroke" and not _continues(segments, position):
+                yield self._done(index, batch[index - first], motion.lengths_m[index - first], tips)
+                tips = []
+
+    def _done(self, index: int, stroke: Array, length_m: float, tips: list[Array]) -> events.StrokeDone:
+        self.strokes.append(stroke)
+        self._aims.append(self.calibration)
+        across = depth = np.zeros(0)
+        if tips:
+            across, depth = deviation(stroke, np.concatenate(tips), self.calibration)
+        (x, y), turn = self.calibration.moved_from(self._nominal)
+        return events.StrokeDone(index, stroke, length_m, across, depth, (x, y, turn))
+
+    def _is_cancelled(self) -> bool:
+        return self._cancelled
+
+    def _go_and_look(self) -> Generator[events.Event, None, NDArray[np.float32]]:
+        """Lift the brush if it is down, go where the camera sees the paper, and look, unless cancelled."""
+        yield from self._rise(self.robot.look, self._is_cancelled)
+        if self._cancelled:
+            return blank(CANVAS_PX)
+        return (yield from self._observe())
+
+    def _end_cancelled(self) -> Iterator[events.Event]:
+        """Lift the brush after a cancelled motion if asked to."""
+        if self._lift_when_cancelled:
+            # Only `stop` ends the lifting.
+            yield from self._rise(None, lambda: False)
+        yield events.Cancelled(lifted=self._lift_when_cancelled)
+
+    def _rise(self, then: Array | None, cancelled: Callable[[], bool]) -> Iterator[events.Event]:
+        """Lift the brush along the paper's normal if it is down, and go to a posture if there is one."""
+        try:
+            motion = self._motion(np.zeros((0, len(COLUMNS))), then)
+        except InputError as error:
+            raise ArmFault(f"{error}; the arm holds where it is") from error
         for segment in motion.segments:
-            execution = self.arm.execute(segment, self._cancelled.is_set)
+            if cancelled():
+                return
+            execution = self.arm.execute(segment, cancelled)
             yield events.Moved(segment.kind, execution.duration_s)
             if not execution.completed:
                 return
@@ -243,17 +298,18 @@ class Painter:
         canvas = cv2.resize(seen, (CANVAS_PX, CANVAS_PX), interpolation=cv2.INTER_AREA)
         yield events.Observed(picture, canvas, time.perf_counter() - started)
         yield events.Scored(self.agent.judge(canvas, self.target.image))
-        if self.strokes and self.settings.feedback_every:
+        if self.strokes:
             yield from self._correct(seen)
         return canvas
 
     def _correct(self, seen: NDArray[np.float32]) -> Iterator[events.Event]:
         """Estimate from a seen canvas (H, W) where the paper is, and name strokes that left no paint."""
-        found = alignment.estimate(seen, self._expected(), self.calibration.canvas_size_m)
+        found, shares = alignment.compare(seen, self._where_they_lie(), self.calibration)
         if found is not None:
-            self.calibration = self.calibration.moved(found.shift_m, found.rotation_rad)
-            yield events.Shifted(*self.calibration.moved_from(self._nominal))
-        shares = alignment.painted_shares(seen, self._where_they_lie())
+            corrected = self.calibration.moved(found.shift_m, found.rotation_rad)
+            if self.settings.feedback_every:
+                self.calibration = corrected
+            yield events.Shifted(*corrected.moved_from(self._nominal))
         missing = tuple(int(index) for index in np.flatnonzero(shares < LEAST_PAINT))
         if missing:
             yield events.Unpainted(missing)
@@ -266,10 +322,6 @@ class Painter:
                 for stroke, aim in zip(self.strokes, self._aims, strict=True)
             ]
         )
-
-    def _expected(self) -> NDArray[np.float32]:
-        """Return the picture (H, W) that the camera should see if the calibration were right."""
-        return render(self._where_they_lie(), PICTURE_PX)
 
 
 def _continues(segments: list[Segment], position: int) -> bool:

@@ -1,161 +1,322 @@
-"""The out folder of a painting: journal, pictures, film and summary, written as the painter tells its events."""
+"""The out folder of a painting: journal, pictures and summary, written as the painter tells its events.
+
+The folder is made when the first plan is ready, so that what is refused before leaves nothing behind. Each entry of the
+journal that ends a piece of work carries the totals so far, so that the figures of a resumed painting count all its
+sittings, up to the last entry of each.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from planner.actions import CANVAS_PX
 from planner.agent import Verdict
 from planner.program import Provenance, StrokeProgram
 from planner.target import Target
 from robot_bridge import events
-from robot_bridge.journal import Journal
+from robot_bridge.journal import NAME, Journal, Kind
+from robot_bridge.painter import Executed
 from sim import whole_file
-from sim.canvas import render
-
-if TYPE_CHECKING:
-    from sim.world import World
+from sim.canvas import blank, render
+from sim.errors import InputError
+from sim.stroke import COLUMNS
 
 PICTURE_PX: Final = 512
-FILM_FPS: Final = 20.0
 
 
-def squared_error(one: np.ndarray, other: np.ndarray) -> float:
+def squared_error(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
     """Return the mean squared error of two pictures."""
     return float(np.mean(np.square(np.asarray(one, np.float64) - other)))
 
 
+@dataclass
+class Totals:
+    """What all sittings of a painting took."""
+
+    arm_s: float = 0.0
+    """By the arm's clock [s]."""
+    plan_s: float = 0.0
+    paint_s: float = 0.0
+    """From each sitting's first plan to its last entry, the film excluded [s]."""
+    film_s: float = 0.0
+    length_m: float = 0.0
+    cross_track_squares_m2: float = 0.0
+    cross_track_samples: int = 0
+    cross_track_max_m: float = 0.0
+    depth_error_max_m: float = 0.0
+    max_force_n: float = 0.0
+
+
 class Record:
-    """Listens to a painter and keeps what it tells in a folder."""
+    """Listens to a painter and keeps what it tells in a folder; a context manager that closes the journal."""
 
-    def __init__(self, journal: Journal, target: Target, provenance: Provenance) -> None:
-        self.folder = journal.folder
-        self.journal = journal
-        self.target = target
-        self.provenance = provenance
-        self.started_s = time.perf_counter()
-        self.arm_s = 0.0
-        self.plan_s = 0.0
-        self.length_m = 0.0
-        self.cross_track_m: list[np.ndarray] = []
-        self.seen: events.Observed | None = None
-        self.verdict: Verdict | None = None
-        self.shift = ((0.0, 0.0), 0.0)
-        self.unpainted: tuple[int, ...] = ()
-        (self.folder / "seen").mkdir(exist_ok=True)
-
-    def listen(self, event: events.Event) -> None:
-        """Keep one event; what must be on the disk before the next motion is there when this returns."""
-        match event:
-            case events.Planned():
-                self.plan_s += event.plan_s
-                self.journal.plan(event.strokes)
-                program = np.concatenate((self.journal.executed, event.strokes))
-                whole_file.write_image(self.folder / "planned.png", render(program, PICTURE_PX, channels=3))
-            case events.Moved():
-                self.arm_s += event.duration_s
-            case events.StrokeDone():
-                self.length_m += event.length_m
-                self.cross_track_m.append(event.cross_track_m)
-                worst = float(event.cross_track_m.max(initial=0.0))
-                self.journal.stroke_done(event.stroke, length_m=event.length_m, cross_track_max_m=worst)
-            case events.Observed():
-                self.seen = event
-                name = f"seen/{len(self.journal.executed):03d}.png"
-                whole_file.write_image(self.folder / name, event.canvas)
-                whole_file.write_image(self.folder / "painting.png", event.picture)
-                self.journal.append("observed", image=name)
-            case events.Scored():
-                self.verdict = event.verdict
-                self.journal.append("scored", error=event.verdict.error, score=event.verdict.score)
-            case events.Shifted():
-                self.shift = (event.shift_m, event.rotation_rad)
-            case events.Unpainted():
-                self.unpainted = event.indices
-            case events.Fault():
-                self.journal.append("fault", reason=event.reason)
-            case events.Finished():
-                self.journal.append("finished", reason=event.reason)
-            case _:
-                pass
-
-    def close(self, max_force_n: float | None, film_s: float) -> dict[str, Any]:
-        """Write the program and the summary and return the summary.
+    def __init__(
+        self,
+        place: Path | Journal,
+        target: Target,
+        provenance: Provenance,
+        canvas_mm: float,
+        header: dict[str, Any] | None = None,
+        paper: Callable[[], NDArray[np.float32]] | None = None,
+        max_force_n: Callable[[], float] | None = None,
+        film_s: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """Make ready; nothing is written.
 
         Args:
-            max_force_n: Largest force on the brush [N], where the arm can tell.
-            film_s: Time that filming took, which does not count as painting [s].
+            place: The out folder of a new painting, or the journal of one that is resumed.
+            target: What is painted.
+            provenance: Who plans it.
+            canvas_mm: Side of the paper [mm].
+            header: Settings for the journal of a new painting.
+            paper: Returns the simulated paper (H, W, 3), RGB in [0, 1], which a resumed painting lays down again.
+            max_force_n: Returns the largest force on the brush in this sitting [N], for arms that can tell.
+            film_s: Returns the time that filming took in this sitting [s].
         """
-        summary = self.summary(max_force_n, film_s)
-        if len(self.journal.executed):
-            program = StrokeProgram(self.journal.executed, 1.0, self.provenance)
-            program.save(self.folder / "program.json")
-            whole_file.write(self.folder / "program.svg", program.to_svg())
-            whole_file.write_image(self.folder / "planned.png", render(program.strokes, PICTURE_PX, channels=3))
-        whole_file.write(self.folder / "summary.json", json.dumps(summary, indent=1) + "\n")
-        return summary
+        self.folder = place if isinstance(place, Path) else place.folder
+        self.journal = None if isinstance(place, Path) else place
+        self.target = target
+        self.provenance = provenance
+        self._canvas_mm = canvas_mm
+        self._header = header or {}
+        self._paper, self._max_force_n, self._film_s = paper, max_force_n, film_s
+        self.figures: dict[str, Any] = {}
+        """The summary, once the painting has ended."""
+        self.totals = Totals()
+        if self.journal is not None:
+            known = [entry["totals"] for entry in self.journal.entries if "totals" in entry]
+            self.totals = Totals(**known[-1]) if known else self.totals
+        self._before = (self.totals.paint_s, self.totals.film_s, self.totals.max_force_n)
+        self._started_s = time.perf_counter()
+        self._seen: tuple[events.Observed, int] | None = None
+        self._verdict: Verdict | None = None
+        self._shift: tuple[tuple[float, float], float] | None = None
+        self._unpainted: tuple[int, ...] = ()
 
-    def summary(self, max_force_n: float | None, film_s: float) -> dict[str, Any]:
-        """Return all figures; None stands for what was not measured."""
-        executed = self.journal.executed
-        planned = render(executed)
-        seen = self.seen.canvas if self.seen is not None else None
-        deviations = np.concatenate(self.cross_track_m) if self.cross_track_m else np.zeros(0)
-        transfer = None if seen is None else squared_error(seen, planned)
-        ink = squared_error(np.ones_like(planned), planned)
-        rms = float(np.sqrt(np.mean(deviations**2))) if len(deviations) else None
-        figures: dict[str, Any] = {
-            "target": self.target.name,
-            "model": self.provenance.model,
-            "finished": self.journal.finished,
-            "strokes": len(executed),
-            "path_length_mm": 1000 * self.length_m,
-            "arm_time_s": self.arm_s,
-            "plan_time_s": self.plan_s,
-            "paint_time_s": time.perf_counter() - self.started_s - film_s,
-            "film_time_s": film_s,
-            "mse_planned": squared_error(planned, self.target.image),
-            "mse_painted": None if seen is None else squared_error(seen, self.target.image),
-            "mse_transfer": transfer,
-            "mse_transfer_share": None if transfer is None or ink == 0 else transfer / ink,
-            "cross_track_rms_mm": None if rms is None else 1000 * rms,
-            "cross_track_max_mm": 1000 * float(deviations.max()) if len(deviations) else None,
-            "max_force_n": max_force_n,
-            "estimated_shift_mm": [1000 * part for part in self.shift[0]],
-            "estimated_rotation_deg": float(np.degrees(self.shift[1])),
-            "discriminator_score": None if self.verdict is None else self.verdict.score,
-            "unpainted_strokes": [index + 1 for index in self.unpainted],
-        }
-        return {name: None if value != value else value for name, value in figures.items()}
-
-
-class Film:
-    """A film of the arm at work; a context manager."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.seconds = 0.0
-        """Time spent on it [s]."""
-        self._writer: cv2.VideoWriter | None = None
-
-    def frame(self, world: World) -> None:
-        """Add a frame."""
-        started = time.perf_counter()
-        picture = world.film_frame()
-        if self._writer is None:
-            size = (picture.shape[1], picture.shape[0])
-            self._writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter_fourcc(*"mp4v"), FILM_FPS, size)  # type: ignore[attr-defined]
-        self._writer.write(np.ascontiguousarray(picture[..., ::-1]))
-        self.seconds += time.perf_counter() - started
-
-    def __enter__(self) -> Film:
+    def __enter__(self) -> Record:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._writer is not None:
-            self._writer.release()
+        if self.journal is not None:
+            self.journal.close()
+
+    def start(self) -> None:
+        """Start the clock of this sitting, right before the first plan."""
+        self._started_s = time.perf_counter()
+
+    def wait(self, seconds: float) -> None:
+        """Leave a pause out of the painting's time [s]."""
+        self._started_s += seconds
+
+    def listen(self, event: events.Event) -> None:
+        """Keep one event; what must be on the disk before the next motion is there when this returns.
+
+        Raises:
+            InputError: It cannot be written. Of a painting that has not begun nothing is left.
+        """
+        match event:
+            case events.Planned():
+                self.totals.plan_s += event.plan_s
+                if self.journal is None:
+                    self._begin(event)
+                else:
+                    self._plan(self.journal, event)
+            case events.Moved():
+                self.totals.arm_s += event.duration_s
+            case events.StrokeDone():
+                self._stroke_done(event)
+            case events.Observed():
+                self._observed(event)
+            case events.Scored():
+                self._verdict = event.verdict
+                self._append("scored", error=event.verdict.error, score=event.verdict.score)
+            case events.Shifted():
+                self._shift = (event.shift_m, event.rotation_rad)
+                self._append("shifted", shift_m=event.shift_m, rotation_rad=event.rotation_rad)
+            case events.Unpainted():
+                self._unpainted = event.indices
+                self._append("unpainted", indices=event.indices)
+            case events.Paused():
+                self._append("paused")
+            case events.Fault():
+                self._end("fault", reason=event.reason)
+            case events.Cancelled():
+                self._end("cancelled", lifted=event.lifted)
+            case events.Finished():
+                self._end("finished", reason=event.reason)
+            case _:
+                pass
+
+    def _summary(self, finished: bool) -> dict[str, Any]:
+        """Return all figures, of all sittings together; None stands for what was not measured."""
+        executed = self._executed()
+        planned = render(executed) if len(executed) else blank(CANVAS_PX)
+        totals = self._count()
+        figures: dict[str, Any] = {
+            "target": self.target.name,
+            "model": self.provenance.model,
+            "finished": finished,
+            "strokes": len(executed),
+            "path_length_mm": 1000 * totals.length_m,
+            "arm_time_s": totals.arm_s,
+            "plan_time_s": totals.plan_s,
+            "paint_time_s": totals.paint_s,
+            "film_time_s": totals.film_s,
+            "mse_planned": squared_error(planned, self.target.image),
+            **self._seen_figures(executed),
+        }
+        count = totals.cross_track_samples
+        figures |= {
+            "cross_track_rms_mm": 1000 * (totals.cross_track_squares_m2 / count) ** 0.5 if count else None,
+            "cross_track_max_mm": 1000 * totals.cross_track_max_m if count else None,
+            "depth_error_max_mm": 1000 * totals.depth_error_max_m if count else None,
+            "max_force_n": totals.max_force_n if self._max_force_n else None,
+            "estimated_shift_mm": None if self._shift is None else [1000 * part for part in self._shift[0]],
+            "estimated_rotation_deg": None if self._shift is None else float(np.degrees(self._shift[1])),
+            "discriminator_score": None if self._verdict is None else self._verdict.score,
+            "unpainted_strokes": [index + 1 for index in self._unpainted],
+        }
+        return {name: None if value != value else value for name, value in figures.items()}
+
+    def _seen_figures(self, executed: NDArray[np.float64]) -> dict[str, float | None]:
+        """Return what the last look shows, against the strokes that were on the paper then."""
+        figures: dict[str, float | None] = dict.fromkeys(("mse_painted", "mse_transfer", "mse_transfer_share"))
+        if self._seen is not None:
+            canvas, count = self._seen[0].canvas, self._seen[1]
+            figures["mse_painted"] = squared_error(canvas, self.target.image)
+            if count:
+                meant = render(executed[:count])
+                figures["mse_transfer"] = transfer = squared_error(canvas, meant)
+                figures["mse_transfer_share"] = transfer / squared_error(np.ones_like(meant), meant)
+        return figures
+
+    def _begin(self, event: events.Planned) -> None:
+        """Make the folder with everything that a resumed job needs, or leave nothing."""
+        new = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
+        try:
+            whole_file.make_folder(self.folder)
+            self.journal = Journal.create(self.folder, self._header)
+            self.target.save(self.folder / "target.png")
+            self._plan(self.journal, event)
+        except BaseException:
+            if self.journal is not None:
+                self.journal.close()
+                for name in (NAME, "target.png", "planned.png"):
+                    (self.folder / name).unlink(missing_ok=True)
+            self.journal = None
+            for path in new:
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+            raise
+
+    def _plan(self, journal: Journal, event: events.Planned) -> None:
+        program = np.concatenate((journal.executed, event.strokes))
+        whole_file.write_image(self.folder / "planned.png", render(program, PICTURE_PX, channels=3))
+        verdicts = [{"error": verdict.error, "score": verdict.score} for verdict in event.verdicts]
+        journal.plan(event.strokes, verdicts=verdicts, length_m=event.length_m, duration_s=event.duration_s)
+
+    def _stroke_done(self, event: events.StrokeDone) -> None:
+        across = event.cross_track_m
+        totals = self.totals
+        totals.length_m += event.length_m
+        totals.cross_track_squares_m2 += float(np.sum(across**2))
+        totals.cross_track_samples += len(across)
+        totals.cross_track_max_m = max(totals.cross_track_max_m, float(across.max(initial=0.0)))
+        totals.depth_error_max_m = max(totals.depth_error_max_m, float(np.abs(event.depth_error_m).max(initial=0.0)))
+        assert self.journal is not None
+        with self._kept_paper() as paper:
+            self.journal.stroke_done(
+                event.stroke,
+                length_m=event.length_m,
+                cross_track_max_m=float(across.max(initial=0.0)),
+                aim=event.aim,
+                paper=paper,
+                totals=asdict(self._count()),
+            )
+
+    def _observed(self, event: events.Observed) -> None:
+        executed = self._executed()
+        self._seen = (event, len(executed))
+        name = f"seen/{len(executed):03d}.png"
+        whole_file.make_folder(self.folder / "seen")
+        whole_file.write_image(self.folder / name, event.canvas)
+        whole_file.write_image(self.folder / "painting.png", event.picture)
+        self._append("observed", image=name, look_s=event.look_s, totals=asdict(self._count()))
+
+    def _end(self, kind: Kind, **fields: Any) -> None:
+        """Write the program and the summary; the journal's last word comes when they are on the disk."""
+        if self.journal is None:
+            return
+        if len(executed := self._executed()):
+            program = StrokeProgram(executed, 1.0, self.provenance)
+            program.save(self.folder / "program.json")
+            whole_file.write(self.folder / "program.svg", program.to_svg(self._canvas_mm))
+            whole_file.write_image(self.folder / "planned.png", render(executed, PICTURE_PX, channels=3))
+        self.figures = self._summary(kind == "finished")
+        whole_file.write(self.folder / "summary.json", json.dumps(self.figures, indent=1) + "\n")
+        with self._kept_paper(last=kind == "finished") as paper:
+            self._append(kind, paper=paper, totals=asdict(self.totals), **fields)
+
+    def _executed(self) -> NDArray[np.float64]:
+        return np.zeros((0, len(COLUMNS))) if self.journal is None else self.journal.executed
+
+    def _count(self) -> Totals:
+        """Bring the totals up to now."""
+        totals, film_s = self.totals, self._film_s()
+        paint_before_s, film_before_s, force_before_n = self._before
+        totals.paint_s = paint_before_s + time.perf_counter() - self._started_s - film_s
+        totals.film_s = film_before_s + film_s
+        if self._max_force_n is not None:
+            totals.max_force_n = max(force_before_n, self._max_force_n())
+        return totals
+
+    @contextlib.contextmanager
+    def _kept_paper(self, last: bool = False) -> Iterator[str | None]:
+        """Keep the simulated paper under a new name; the old one goes once the journal names the new one."""
+        name = None
+        if self._paper is not None and self.journal is not None and not last:
+            name = f"paper-{len(self.journal.entries):05d}.png"
+            whole_file.write_image(self.folder / name, self._paper())
+        yield name
+        for old in self.folder.glob("paper-*.png"):
+            if old.name != name:
+                old.unlink(missing_ok=True)
+
+    def _append(self, kind: Kind, **fields: Any) -> None:
+        if self.journal is not None:
+            self.journal.append(kind, **fields)
+
+
+def executed(journal: Journal) -> Executed | None:
+    """Return what is on the paper according to a journal, None if the arm has not painted yet.
+
+    Raises:
+        InputError: the journal does not say where a stroke was aimed at.
+    """
+    aims = [entry.get("aim") for entry in journal.entries if entry["entry"] == "stroke_done"]
+    try:
+        offsets = np.array(aims, dtype=np.float64).reshape(-1, 3)
+    except (TypeError, ValueError):
+        raise InputError(f"{journal.folder / NAME}: a stroke lacks its aim; paint anew") from None
+    if len(offsets) != len(journal.executed) or not np.isfinite(offsets).all():
+        raise InputError(f"{journal.folder / NAME}: a stroke lacks its aim; paint anew")
+    return Executed(journal.executed, offsets) if journal.entries else None
+
+
+def kept_paper(journal: Journal) -> NDArray[np.uint8] | None:
+    """Return the simulated paper (H, W, 3) as the journal's last entry about it left it, None for a white one.
+
+    Raises:
+        InputError: its picture is missing or damaged.
+    """
+    names = [entry["paper"] for entry in journal.entries if entry.get("paper")]
+    return whole_file.read_image(journal.folder / names[-1]) if names else None

@@ -1,0 +1,100 @@
+"""What a painting needs before an arm is asked to move: target, planner, arm, paper in reach, a folder to write to."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from robot_bridge.arguments import Args
+from sim.errors import InputError
+
+if TYPE_CHECKING:
+    from calibration.calibration import Calibration
+    from planner.agent import Agent
+    from planner.target import Target
+    from robot_bridge.robots.robot import Robot
+
+
+def load(args: Args) -> tuple[Target, Agent, Robot]:
+    """Return target, planner and arm; every name is checked before the slow parts are loaded."""
+    import numpy as np
+
+    from planner import checkpoint
+    from planner.target import Target
+    from robot_bridge.interrupts import quiet
+    from robot_bridge.robots.robot import Robot
+    from sim.brush import BRUSHES
+
+    if args.brush not in BRUSHES:
+        raise InputError(f"--brush {args.brush}: unknown; choose one of {', '.join(BRUSHES)}")
+    robot = Robot.load(args.robot, BRUSHES[args.brush])
+    if args.canvas_centre is not None:
+        robot = replace(robot, canvas_centre_m=np.array(args.canvas_centre, dtype=np.float64))
+    assert args.target is not None
+    with quiet():
+        target = Target.load(args.target)
+    check_reach(args, robot)
+    if args.model != "none":
+        checkpoint.find(args.model)
+    import torch
+
+    from planner.agent import Agent
+
+    torch.set_num_threads(1)  # on two busy cores two threads are slower than one
+    return target, Agent.load(args.model), robot
+
+
+def nominal_calibration(args: Args, robot: Robot) -> Calibration:
+    """Return where the paper lies by default, without a camera."""
+    from datetime import UTC, datetime
+    from math import radians
+
+    from calibration.calibration import Calibration
+    from sim.brush import BRUSHES
+
+    size = (args.canvas_size, args.canvas_size)
+    pose = robot.canvas_pose(size, radians(args.canvas_tilt))
+    return Calibration(robot.name, datetime.now(UTC).date().isoformat(), pose, size, BRUSHES[args.brush])
+
+
+def check_reach(args: Args, robot: Robot) -> None:
+    """Refuse paper that lies under the table or out of the arm's reach."""
+    import numpy as np
+
+    from robot_bridge import limits
+    from robot_bridge.kinematics import Kinematics, UnreachableError
+
+    calibration = nominal_calibration(args, robot)
+    limits.check_canvas(calibration)
+    kinematics = Kinematics(robot)
+    for u, v in ((0.5, 0.5), (0, 0), (1, 0), (0, 1), (1, 1)):
+        xy = calibration.program_to_canvas(np.array([[u, v]], float))
+        place = calibration.canvas_to_base(np.column_stack((xy, [0.0])))[0]
+        try:
+            kinematics.posture(place, calibration.normal)
+        except UnreachableError as error:
+            raise InputError(
+                f"canvas of {args.canvas_size:g} m: {robot.name} cannot reach {np.round(place, 3).tolist()} m on it; "
+                "give a smaller --canvas-size or another --canvas-centre"
+            ) from error
+
+
+def check_out(folder: Path) -> None:
+    """Refuse an out folder that holds a painting or cannot be written, before anything is planned."""
+    from robot_bridge.journal import NAME
+
+    if (folder / NAME).exists():
+        raise InputError(f"{folder}: holds a painting already; give --resume {folder} or another --out")
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise InputError(f"{there}: is no folder; give another --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"{there}: this folder cannot be written to; give another --out")
+
+
+def out_folder(args: Args, target: Target) -> Path:
+    """Return the folder for a new painting."""
+    return args.out or Path("out") / f"{target.name}-{time.strftime('%Y%m%d-%H%M%S')}"

@@ -1,0 +1,101 @@
+"""What a painting shows on the terminal: strokes, millimetres, time left, verdicts, and the figures at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import numpy as np
+from tqdm import tqdm
+
+from planner.agent import Verdict
+from robot_bridge import events
+from robot_bridge.painter import Painter
+
+LAYOUT: Final = "painting: {n_fmt} of {total_fmt} strokes |{bar:24}| {desc}"
+UNITS: Final = {"_mm": "mm", "_s": "s", "_n": "N", "_deg": "°"}
+
+
+@contextlib.contextmanager
+def progress(strokes: int, painter: Painter) -> Iterator[Callable[[events.Event], None]]:
+    """Yield a listener that shows a bar on a terminal, and a line for every plan and look anywhere."""
+    with tqdm(total=strokes, initial=len(painter.strokes), bar_format=LAYOUT, disable=None) as bar:
+        shown = _Progress(painter, bar)
+
+        def show(event: events.Event) -> None:
+            # A closed terminal or pipe is no reason to stop an arm.
+            with contextlib.suppress(OSError):
+                shown.listen(event)
+
+        yield show
+
+
+class _Progress:
+    def __init__(self, painter: Painter, bar: Any) -> None:
+        self._painter, self._bar = painter, bar
+        self._started_s = time.monotonic()
+        self._painted_m = self._to_come_m = 0.0
+        self._moved_s = self._left_s = 0.0
+
+    def listen(self, event: events.Event) -> None:
+        painted = len(self._painter.strokes)
+        match event:
+            case events.Planned():
+                self._to_come_m, self._left_s = event.length_m, event.duration_s
+                self._bar.total = painted + len(event.strokes)
+                self._say(
+                    f"plan: {len(event.strokes)} strokes, {1000 * event.length_m:.0f} mm, {event.duration_s:.0f} s of "
+                    f"motion; continuations: {'; '.join(_told(verdict) for verdict in event.verdicts)}"
+                )
+            case events.Moved():
+                self._moved_s += event.duration_s
+                self._left_s = max(0.0, self._left_s - event.duration_s)
+            case events.StrokeDone():
+                self._painted_m += event.length_m
+                self._to_come_m = max(0.0, self._to_come_m - event.length_m)
+                self._bar.update()
+            case events.Scored():
+                self._say(f"look: after {painted} strokes {_told(event.verdict)}")
+            case events.Shifted():
+                x, y = (1000 * part for part in event.shift_m)
+                turn = np.degrees(event.rotation_rad)
+                self._say(f"paper: lies {x:+.2f} mm right, {y:+.2f} mm up, turned {turn:+.2f}° from where it should")
+            case events.Unpainted():
+                numbers = ", ".join(str(index + 1) for index in event.indices)
+                self._say(f"look: no paint seen of stroke {numbers}")
+            case events.Paused():
+                self._say("paused: the brush is lifted; go on with fg (or SIGCONT)")
+            case events.Finished():
+                self._say(f"finished: {event.reason}")
+            case _:
+                pass
+        total_mm = 1000 * (self._painted_m + self._to_come_m)
+        self._bar.set_description_str(f"{1000 * self._painted_m:.0f} of {total_mm:.0f} mm, {self._time_left()}")
+
+    def _time_left(self) -> str:
+        """Return the time left: the motion to come at the pace, per second of motion, so far."""
+        if self._moved_s < 1:
+            return f"{self._left_s:.0f} s of motion"
+        pace = (time.monotonic() - self._started_s) / self._moved_s
+        return f"{pace * self._left_s:.0f} s left"
+
+    def _say(self, line: str) -> None:
+        tqdm.write(line)
+
+
+def _told(verdict: Verdict) -> str:
+    score = "" if verdict.score != verdict.score else f", score {verdict.score:.2f}"
+    return f"error {verdict.error:.4f}{score}"
+
+
+def report(figures: dict[str, Any]) -> None:
+    """Print every figure with its unit."""
+    for name, value in figures.items():
+        unit = next((sign for ending, sign in UNITS.items() if name.endswith(ending)), "")
+        if isinstance(value, float):
+            value = f"{value:.4g}"
+        elif isinstance(value, list):
+            value = ", ".join(f"{part:.3g}" for part in value) or "none"
+        print(f"{name:>24}  {'not measured' if value is None else value} {unit if value is not None else ''}".rstrip())
