@@ -9,10 +9,12 @@ point is always painted in the same configuration, whatever came before.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import lapack
 
 from sim.errors import InputError
 
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-TOLERANCE: Final = 1e-9
-"""Residual at which a pose counts as reached [m, rad]."""
+LAST_STEP_RAD: Final = 1e-5
+"""After a Newton step this small the error is of the order of its square, 0.1 nm."""
 NEWTON_STEPS: Final = 25
 LARGEST_STEP_RAD: Final = 0.4
 SEARCH_STEPS: Final = 300
@@ -162,15 +164,15 @@ class Kinematics:
         self._pinocchio.framesForwardKinematics(self._model, self._data, q)
         pose = self._data.oMf[self._tip]
         jacobian = self._pinocchio.computeFrameJacobian(self._model, self._data, q, self._tip)
-        rotation = pose.rotation
-        error = np.empty(5)
-        error[:3] = (point - pose.translation) @ rotation
-        x, y, z = axis @ rotation
-        sine = np.hypot(x, y)
+        x, y, z = (axis @ pose.rotation).tolist()
+        sine = math.hypot(x, y)
         # The turn about the tip's x and y that lays its z on the axis; exactly opposite, any turn will do.
-        scale = np.arctan2(sine, z) / sine if sine > 1e-12 else 1.0
-        error[3:] = (-y * scale, x * scale) if sine > 1e-12 or z > 0 else (np.pi, 0.0)
-        return error, jacobian[:5]
+        if sine > 1e-12:
+            scale = math.atan2(sine, z) / sine
+            turn = (-y * scale, x * scale)
+        else:
+            turn = (0.0, 0.0) if z > 0 else (math.pi, 0.0)
+        return np.array((*pose.actInv(point).tolist(), *turn)), jacobian[:5]
 
     def _newton(self, q: Array, posture: Array, system: Array, point: Array, axis: Array, index: int) -> Array:
         """Solve the square system from q; `system` holds the posture's rows and takes the Jacobian's."""
@@ -180,15 +182,15 @@ class Kinematics:
             error, system[:5] = self._error(q, point, axis)
             right[:5] = error
             right[5:] = system[5:] @ (posture - q)
-            size = np.abs(right).max()
-            if size < TOLERANCE:
-                return q
-            nearest = min(nearest, float(np.abs(error).max()))
-            try:
-                step = np.linalg.solve(system, right)
-            except np.linalg.LinAlgError:
+            nearest = min(nearest, _largest(error))
+            # numpy's own solve spends twice the time of this in checking its arguments.
+            _, _, step, singular = lapack.dgesv(system, right)
+            if singular:
                 break
-            q = q + step * min(1.0, LARGEST_STEP_RAD / max(np.abs(step).max(), 1e-12))
+            size = _largest(step)
+            q = q + step * min(1.0, LARGEST_STEP_RAD / max(size, 1e-12))
+            if size < LAST_STEP_RAD:
+                return q
         raise UnreachableError(f"the brush comes no nearer than {nearest * 1e3:.1f} mm (or mrad); {REMEDY}", index)
 
     def _free_directions(self, q: Array) -> Array:
@@ -211,3 +213,7 @@ class Kinematics:
             if np.abs(step).max() < 1e-9:
                 break
         return q, float(np.abs(error).max())
+
+
+def _largest(values: NDArray[np.floating]) -> float:
+    return max(map(abs, values.tolist()))

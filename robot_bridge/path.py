@@ -14,12 +14,12 @@ from sim.stroke import CONTROL, END, START, points_along, widths_along
 
 Array = NDArray[np.float64]
 
-KNOT_SPACING_M: Final = 0.008
-KNOTS_PER_RADIAN: Final = 8.0
+KNOT_SPACING_M: Final = 0.012
+KNOTS_PER_RADIAN: Final = 6.0
 SMALLEST_SPACING_M: Final = 5e-5
 SPACING_GROWTH: Final = 0.5
 """Largest growth of the spacing of knots per length of path."""
-FEWEST_KNOTS: Final = 6
+FEWEST_KNOTS: Final = 5
 SHARP_RADIUS_M: Final = 5e-5
 """The tip comes to rest where the path turns more sharply than this: there it turns back rather than round."""
 ROUNDING_M: Final = 0.0005

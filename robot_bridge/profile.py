@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,46 +36,41 @@ class Profile:
         # Round a bend the acceleration is v² κ and turns with the path, which takes a jerk of v³ κ².
         through = min(np.sqrt(limits.acceleration / bending), np.cbrt(limits.jerk / bending**2))
         if through >= limits.speed:
-            self._moves = [_move(length, 0.0, 0.0, limits)]
+            phases = _move(0.0, length, 0.0, 0.0, limits)
         else:
             through = min(through, _speed_reached_within(min(place, length - place), limits))
             slow = replace(limits, speed=max(limits.speed, through))
-            self._moves = [_move(place, 0.0, through, slow), _move(length - place, through, 0.0, slow)]
-        self._ends = np.cumsum([move.duration for move in self._moves])
+            phases = np.concatenate([_move(0.0, place, 0.0, through, slow), _move(place, length, through, 0.0, slow)])
+        self._phases = phases
+        self._ends = np.cumsum(phases[:, 0])
         self.duration_s = float(self._ends[-1])
 
     def at(self, times: Array) -> tuple[Array, Array, Array]:
-        """Return position, speed and acceleration along the path at the times (m,), increasing from 0 [s]."""
-        rows: list[tuple[float, float, float]] = []
-        start, base = 0.0, 0.0
-        for move, end in zip(self._moves, self._ends, strict=True):
-            last = end >= self.duration_s
-            for time in times[len(rows) :]:
-                if time > end and not last:
-                    break
-                (p,), (v,), (a,) = move.at_time(min(time, self.duration_s) - start)
-                rows.append((p + base, v, a))
-            (p,), _, _ = move.at_time(move.duration)
-            start, base = end, base + p
-        position, speed, acceleration = np.array(rows).T
-        return np.clip(position, 0.0, self.length), speed, acceleration
+        """Return position, speed and acceleration along the path at the times (m,) [s]."""
+        phase = np.minimum(np.searchsorted(self._ends, times), len(self._ends) - 1)
+        duration, p, v, a, j = self._phases[phase].T
+        t = np.clip(times - (self._ends[phase] - duration), 0.0, duration)
+        position = p + t * (v + t * (a / 2 + t * j / 6))
+        return np.clip(position, 0.0, self.length), v + t * (a + t * j / 2), a + t * j
 
 
-def _move(length: float, speed_start: float, speed_end: float, limits: Limits) -> Any:
+def _move(start: float, end: float, speed_start: float, speed_end: float, limits: Limits) -> Array:
+    """Return the seven phases (7, 5) of constant jerk: duration, and place, speed, acceleration, jerk at its start."""
     import ruckig
 
     # Never set intermediate positions here: ruckig would send them to a service on the network.
     order = ruckig.InputParameter(1)
-    order.current_position, order.current_velocity, order.current_acceleration = [0.0], [speed_start], [0.0]
-    order.target_position, order.target_velocity, order.target_acceleration = [length], [speed_end], [0.0]
+    order.current_position, order.current_velocity, order.current_acceleration = [start], [speed_start], [0.0]
+    order.target_position, order.target_velocity, order.target_acceleration = [end], [speed_end], [0.0]
     order.max_velocity = [limits.speed]
     order.max_acceleration = [limits.acceleration]
     order.max_jerk = [limits.jerk]
     trajectory = ruckig.Trajectory(1)
     result = ruckig.Ruckig(1).calculate(order, trajectory)
     if result not in (ruckig.Result.Working, ruckig.Result.Finished):
-        raise ArithmeticError(f"no profile over {length} with {limits}: {result}")
-    return trajectory
+        raise ArithmeticError(f"no profile from {start} to {end} with {limits}: {result}")
+    profile = trajectory.profiles[0][0]
+    return np.column_stack([profile.t, profile.p[:-1], profile.v[:-1], profile.a[:-1], profile.j])
 
 
 def _speed_reached_within(length: float, limits: Limits) -> float:

@@ -39,8 +39,7 @@ def joint_curve(places: Array, positions: Array) -> Curve:
     """Return the smooth curve through joint positions (k, dof) at places (k,) along a path, k at least 4."""
     # A quintic swings by tenths of a millimetre where the spacing of the knots changes quickly.
     spline = make_interp_spline(places, positions, k=3)
-    first, second = spline.derivative(1), spline.derivative(2)
-    return lambda s: (spline(s), first(s), second(s))
+    return lambda s: (spline(s), spline(s, 1), spline(s, 2))
 
 
 def straight(start: Array, end: Array) -> Curve:
