@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from planner.actions import CANVAS_PX, WidthLimits
-from sim.canvas import Image, cover_stroke
+from sim.canvas import Image, cover_stroke, nearest_on, pieces_of
 from sim.stroke import COLOUR, COLUMNS, CONTROL, END, PRESSURE_END, PRESSURE_START, SIZE, START, Array
 
 Curves = NDArray[np.float64]
@@ -25,20 +25,22 @@ NARROWEST_PX: Final = 0.5
 """Narrowest width that search paints: half a pixel; thinner lines are fainter, not finer."""
 WIDEST_PX: Final = 16.0
 """Widest width that search proposes for line art."""
+LONGEST_STEP_PX: Final = 3.0
+"""A point moves no further in one Gauss-Newton step; radii a third of it."""
 HOLD: Final = 6
 """Trials in a row on one stroke, for which the canvas without it is composed once."""
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """How the joint improvement changes strokes; tuned on MNIST's last 5000 training images."""
+    """How the joint improvement changes strokes."""
 
     coarse_px: float
     """Typical change of a point at the start [px]."""
-    fine_px: float = 0.35
+    fine_px: float
     """Typical change of a point at the end [px]."""
-    relocate: float = 0.0
-    """Share of trials that propose a stroke anew, between places where ink is missing."""
+    newton: float
+    """Share of the visits to a stroke that take Gauss-Newton steps instead of random ones."""
 
 
 @njit(cache=True, fastmath=True)
@@ -150,12 +152,68 @@ def _place(canvas, target, curves, trials, rng, narrowest, widest):  # type: ign
 
 
 @njit(cache=True, fastmath=True)
-def _improve(canvas, target, curves, trials, rng, narrowest, widest, coarse, fine, relocate):  # type: ignore[no-untyped-def]
-    """Improve all `curves` jointly, in place."""
+def _linearise(canvas, target, coverage, curve, normal, slope):  # type: ignore[no-untyped-def]
+    """Return a stroke's gain as `_gain` does, and its Gauss-Newton equations `normal` (8, 8) and `slope` (8,).
+
+    Only the pixels at the stroke's edge depend on it. With t the parameter of the nearest point and n the direction
+    from there, coverage rises by n·B(t) as the points of the curve move (B the Bernstein polynomials) and by 1 − t and
+    t as the radii grow.
+    """
+    normal[:] = 0.0
+    slope[:] = 0.0
+    top, bottom, left, right = cover_stroke(coverage, curve)
+    pieces = pieces_of(curve)
+    row_of = np.empty(8)
+    gain = 0.0
+    for row in range(top, bottom):
+        for column in range(left, right):
+            cover = coverage[row, column]
+            coverage[row, column] = 0
+            if cover <= 0:
+                continue
+            paper = canvas[row, column] - BLACK
+            before = canvas[row, column] - target[row, column]
+            after = before - cover * paper
+            gain += before * before - after * after
+            if cover >= 1 or paper < 0.02:
+                continue
+            t, away_x, away_y = nearest_on(curve, pieces, column + 0.5, row + 0.5)
+            weights = ((1 - t) * (1 - t), 2 * t * (1 - t), t * t)
+            for point in range(3):
+                row_of[2 * point] = -paper * weights[point] * away_x
+                row_of[2 * point + 1] = -paper * weights[point] * away_y
+            row_of[6] = -paper * (1 - t)
+            row_of[7] = -paper * t
+            for a in range(8):
+                slope[a] -= row_of[a] * after
+                for b in range(a, 8):
+                    normal[a, b] += row_of[a] * row_of[b]
+    for a in range(8):
+        for b in range(a):
+            normal[a, b] = normal[b, a]
+    return gain
+
+
+@njit(cache=True)
+def _newton(trial, curve, normal, slope, damping, narrowest, widest):  # type: ignore[no-untyped-def]
+    """Fill `trial` with the curve after one damped Gauss-Newton step (Levenberg-Marquardt)."""
+    damped = normal.copy()
+    for a in range(8):
+        damped[a, a] += damping * normal[a, a] + 0.05
+    step = np.linalg.solve(damped, slope)
+    for a in range(8):
+        most = LONGEST_STEP_PX if a < 6 else LONGEST_STEP_PX / 3
+        trial[a] = curve[a] + min(most, max(-most, step[a]))
+    _keep_inside(trial, narrowest, widest)
+
+
+@njit(cache=True, fastmath=True)
+def _improve(canvas, target, curves, trials, rng, narrowest, widest, coarse, fine, newton):  # type: ignore[no-untyped-def]
+    """Improve all `curves` jointly, in place: each visit to a stroke is Gauss-Newton steps or random changes."""
     coverage = np.zeros(canvas.shape, np.float32)
     without = np.empty(canvas.shape, np.float32)
-    places = np.empty((canvas.size, 2))
-    trial = np.empty(8)
+    trial, slope, normal = np.empty(8), np.empty(8), np.empty((8, 8))
+    damping = np.full(len(curves), 0.1)
     done, index = 0, 0
     while done < trials:
         index = (index + 1 + rng.integers(0, max(1, len(curves) - 1))) % len(curves)
@@ -163,15 +221,23 @@ def _improve(canvas, target, curves, trials, rng, narrowest, widest, coarse, fin
         for other in range(len(curves)):
             if other != index:
                 _darken(without, coverage, curves[other])
+        if rng.random() < newton:
+            best_gain = _linearise(without, target, coverage, curves[index], normal, slope)
+            done += 1
+            for _ in range(2):
+                _newton(trial, curves[index], normal, slope, damping[index], narrowest, widest)
+                gain = _gain(without, target, coverage, trial)
+                done += 1
+                if gain > best_gain:
+                    curves[index] = trial
+                    damping[index] = max(1e-3, 0.4 * damping[index])
+                    break
+                damping[index] = min(1e3, 5 * damping[index])
+            continue
         best_gain = _gain(without, target, coverage, curves[index])
-        count = _missing(without, target, places) if rng.random() < relocate * HOLD else 0
         for _ in range(min(HOLD, trials - done)):
             trial[:] = curves[index]
-            if count and rng.random() < 0.5:
-                _propose(trial, places, count, narrowest, widest, rng)
-            else:
-                spread = coarse * (fine / coarse) ** (done / trials)
-                _mutate(trial, spread, narrowest, widest, rng)
+            _mutate(trial, coarse * (fine / coarse) ** (done / trials), narrowest, widest, rng)
             gain = _gain(without, target, coverage, trial)
             if gain > best_gain:
                 best_gain = gain
@@ -238,6 +304,6 @@ def improve(
     narrowest, widest = radii(limits)
     if len(better) and trials:
         _improve(
-            canvas, target, better, trials, rng, narrowest, widest, tuning.coarse_px, tuning.fine_px, tuning.relocate
+            canvas, target, better, trials, rng, narrowest, widest, tuning.coarse_px, tuning.fine_px, tuning.newton
         )
     return better

@@ -89,6 +89,53 @@ def cover_segment(coverage, x0, y0, r0, x1, y1, r1):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, fastmath=True)
+def pieces_of(stroke):  # type: ignore[no-untyped-def]
+    """Return into how many pieces a stroke (8,), as `cover_stroke` takes it, is flattened."""
+    x0, y0, xc, yc, x1, y1 = stroke[0], stroke[1], stroke[2], stroke[3], stroke[4], stroke[5]
+    bend = np.sqrt((x0 - 2 * xc + x1) ** 2 + (y0 - 2 * yc + y1) ** 2)
+    # A quadratic split into k equal parameter steps lies within bend / (4 k²) of its chords.
+    return min(64, max(1, int(np.ceil(np.sqrt(bend / (4 * FLATNESS_PX))))))
+
+
+@njit(cache=True, fastmath=True)
+def nearest_on(stroke, pieces, x, y):  # type: ignore[no-untyped-def]
+    """Return the parameter t of a stroke's point at which r − d is largest, and the unit vector from there to (x, y).
+
+    Args:
+        stroke: (8,) as `cover_stroke` takes it.
+        pieces: Of its flattening.
+        x: [px]
+        y: [px]
+    """
+    x0, y0, xc, yc, x1, y1, r0, r1 = stroke
+    ax, ay, ar = x0, y0, r0
+    best, best_t, best_x, best_y = -1e9, 0.0, 0.0, 0.0
+    for piece in range(1, pieces + 1):
+        t = piece / pieces
+        bx = (1 - t) * (1 - t) * x0 + 2 * t * (1 - t) * xc + t * t * x1
+        by = (1 - t) * (1 - t) * y0 + 2 * t * (1 - t) * yc + t * t * y1
+        br = (1 - t) * r0 + t * r1
+        dx, dy = bx - ax, by - ay
+        length = np.sqrt(dx * dx + dy * dy)
+        share = 0.0
+        if length > 1e-6:
+            dx /= length
+            dy /= length
+            s = min(max((br - ar) / length, -0.995), 0.995)
+            along, aside = (x - ax) * dx + (y - ay) * dy, abs((x - ax) * dy - (y - ay) * dx)
+            share = min(max(along + aside * s / np.sqrt(1 - s * s), 0.0), length) / length
+        away_x, away_y = x - ax - share * (bx - ax), y - ay - share * (by - ay)
+        distance = np.sqrt(away_x * away_x + away_y * away_y)
+        inside = ar + share * (br - ar) - distance
+        if inside > best:
+            best, best_t = inside, (piece - 1 + share) / pieces
+            scale = 1 / max(distance, 1e-6)
+            best_x, best_y = away_x * scale, away_y * scale
+        ax, ay, ar = bx, by, br
+    return best_t, best_x, best_y
+
+
+@njit(cache=True, fastmath=True)
 def cover_stroke(coverage, stroke):  # type: ignore[no-untyped-def]
     """Raise `coverage` (H, W) in place to that of one stroke and return the touched box.
 
@@ -100,9 +147,7 @@ def cover_stroke(coverage, stroke):  # type: ignore[no-untyped-def]
         top, bottom, left, right: rows and columns outside this half-open box were not touched.
     """
     x0, y0, xc, yc, x1, y1, r0, r1 = stroke
-    bend = np.sqrt((x0 - 2 * xc + x1) ** 2 + (y0 - 2 * yc + y1) ** 2)
-    # A quadratic split into k equal parameter steps lies within bend / (4 k²) of its chords.
-    pieces = min(64, max(1, int(np.ceil(np.sqrt(bend / (4 * FLATNESS_PX))))))
+    pieces = pieces_of(stroke)
     ax, ay, ar = x0, y0, r0
     lowest_x, highest_x, lowest_y, highest_y = x0, x0, y0, y0
     for piece in range(1, pieces + 1):

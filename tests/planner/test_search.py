@@ -40,8 +40,8 @@ def test_improving_never_raises_the_error(target: np.ndarray) -> None:
     canvas = blank(64)
     curves = search.place(canvas, target, 6, 20, rng, LIMITS)
     before = error(search.to_strokes(curves), target)
-    for trials in (1, 10, 300):
-        curves = search.improve(canvas, target, curves, trials, rng, LIMITS, Tuning(3.0, 0.5, 0.1))
+    for trials, newton in ((1, 1.0), (10, 0.5), (100, 1.0), (300, 0.0)):
+        curves = search.improve(canvas, target, curves, trials, rng, LIMITS, Tuning(3.0, 0.5, newton))
         after = error(search.to_strokes(curves), target)
         assert after <= before + 1e-7
         before = after
@@ -81,3 +81,31 @@ def test_strokes_of_no_use_are_left_out(target: np.ndarray) -> None:
     doubled = np.concatenate((strokes, strokes[:3]))
     assert len(useful(doubled, blank(64), target)) <= len(strokes)
     assert error(useful(doubled, blank(64), target), target) <= error(doubled, target) + 1e-5
+
+
+def test_gauss_newton_equations_are_the_derivatives_of_the_error(target: np.ndarray) -> None:
+    """Slope against central differences of the summed squared error, for strokes that taper and bend."""
+    rng = np.random.default_rng(4)
+    canvas, coverage = blank(64), np.zeros((64, 64), np.float32)
+    normal, slope = np.empty((8, 8)), np.empty(8)
+    for _ in range(5):
+        curve = np.concatenate((rng.uniform(10, 54, 6), rng.uniform(1.5, 4, 2)))
+        search._linearise(canvas, target, coverage, curve, normal, slope)
+        numeric = np.empty(8)
+        for column in range(8):
+            shifted = np.repeat(curve[None], 2, axis=0)
+            shifted[:, column] += (0.02, -0.02)
+            plus, minus = (64 * 64 * error(search.to_strokes(one[None]), target) for one in shifted)
+            numeric[column] = (plus - minus) / 0.04
+        assert -2 * slope == pytest.approx(numeric, abs=0.12 * np.abs(numeric).max() + 0.3)
+        assert np.array_equal(normal, normal.T)
+        assert np.linalg.eigvalsh(normal).min() > -1e-3
+
+
+def test_gauss_newton_alone_finds_a_stroke_from_nearby() -> None:
+    rng = np.random.default_rng(0)
+    true = np.array([[12.0, 14.0, 40.0, 20.0, 48.0, 50.0, 3.0, 2.0]])
+    target = render(search.to_strokes(true))
+    near = true + 1.2
+    found = search.improve(blank(64), target, near, 60, rng, WidthLimits(), Tuning(3.0, 0.5, 1.0))
+    assert np.abs(found - true).max() < 0.05
