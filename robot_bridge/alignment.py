@@ -6,8 +6,8 @@ homography is taken from the paper itself, sees it there. So seen(p) = meant(M Â
 what `Calibration.moved` takes, and the strokes to come land right.
 
 M is found by Gauss-Newton on blurred pictures, from coarse to fine, together with the contrast of paint and the
-brightness of paper. Pixels that do not fit, as where a stroke left no paint, lose their weight (Cauchy). A prior of what
-papers usually do keeps a direction at rest that the strokes do not show, such as along a single straight line.
+brightness of paper. Pixels that do not fit, as where a stroke left no paint, lose their weight (Cauchy). A prior of
+what papers usually do keeps a direction at rest that the strokes do not show, such as along a single straight line.
 """
 
 from __future__ import annotations
