@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,31 +42,31 @@ class Args:
     """Checkpoint to start from instead of from nothing: a shipped name or a file."""
     recordings: Path | None = None
     """Folder of recorded paintings (out folders of spiral-paint); the discriminator also learns what the camera saw."""
-    imitation_updates: int = 1500
+    imitation_updates: int = 500
     """Updates of the first stage: imitation of search."""
-    gradient_updates: int = 6000
+    gradient_updates: int = 9500
     """Updates of the second stage: policy gradient on the change of the discriminator's verdict and of the error."""
     batch: int = 16
     """Episodes an update."""
     samples: int = 8
     """Strokes tried at each canvas; their mean reward is the baseline."""
-    trials: int = 100
+    trials: int = 60
     """The teacher's tries a canvas."""
     learning_rate: float = 5e-4
     """Of the policy, at the start of a stage; falls to a tenth along the second, by a cosine."""
     discriminator_learning_rate: float = 2e-4
     """Of the discriminator."""
-    entropy_cost: float = 1e-3
+    entropy_cost: float = 5e-3
     """Weight of the policy's entropy in the second stage."""
-    discriminator_reward: float = 0.3
+    discriminator_reward: float = 0.03
     """Reward per unit of change of the discriminator's logit."""
     error_reward: float = 100.0
     """Reward per unit of change of the mean squared error."""
-    gradient_imitation: float = 0.3
+    gradient_imitation: float = 0.15
     """Weight of imitation at the start of the second stage; falls to 0 along it."""
     seed: int = 0
     """Of everything random."""
-    checkpoint_minutes: float = 3.0
+    checkpoint_minutes: float = 2.5
     """Time between checkpoints."""
 
 
@@ -81,6 +81,8 @@ class State:
     rng: np.random.Generator
     update: int = 0
     seconds: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """The settings by the update from which they held."""
     begun: tuple[np.ndarray, np.ndarray] | None = None
     """Targets and canvases (B, 64, 64) as they stood at some step of the last update."""
 
@@ -116,13 +118,26 @@ def begin(args: Args) -> State:
             state.discriminator_optimiser.load_state_dict(kept["discriminator_optimiser"])
             state.rng.bit_generator.state = kept["rng"]
             torch.set_rng_state(kept["torch_rng"])
-            state.update, state.seconds = kept["update"], kept["seconds"]
+            state.update, state.seconds, state.history = kept["update"], kept["seconds"], kept["history"]
         except Exception as error:
             raise InputError(
                 f"{saved}: cannot go on from this checkpoint ({str(error).splitlines()[0]}); "
                 "remove it to start anew, or give another --out"
             ) from error
+    words = words_of(args)
+    if not state.history or state.history[-1]["words"] != words:
+        state.history.append({"update": state.update, "words": words})
     return state
+
+
+def words_of(args: Args) -> str:
+    """Return the options that differ from their defaults, but for folders, as they are given on the command line."""
+    changed = [
+        (field.name, getattr(args, field.name))
+        for field in fields(args)
+        if field.name not in ("data", "out", "recordings") and getattr(args, field.name) != field.default
+    ]
+    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in changed)
 
 
 def keep(args: Args, state: State) -> None:
@@ -141,6 +156,7 @@ def keep(args: Args, state: State) -> None:
                 "torch_rng": torch.get_rng_state(),
                 "update": state.update,
                 "seconds": state.seconds,
+                "history": state.history,
             },
             partial,
         )
@@ -238,6 +254,8 @@ def train(args: Args) -> Path:
     from tqdm import tqdm
 
     from planner import checkpoint, datasets, recordings
+    from planner.model_card import model_card
+    from sim import whole_file
 
     torch.set_num_threads(1)  # on two busy cores two threads are slower than one
     sets, held = datasets.line_art(args.data)
@@ -268,9 +286,17 @@ def train(args: Args) -> Path:
             sys.stdout.flush()
             checked = time.monotonic()
     progress.close()
-    about = {"settings": {name: str(value) for name, value in asdict(args).items()}, "validation": errors}
     weights = args.out / f"{args.out.name}.safetensors"
-    checkpoint.save(weights, state.policy, state.discriminator, about | {"minutes": round(state.seconds / 60, 1)})
+    about = {
+        "data": {name: len(pictures) for name, pictures in sets.items()},
+        "history": state.history,
+        "updates": state.update,
+        "minutes": round(state.seconds / 60),
+        "seed": args.seed,
+        "validation": errors or validate(state, judged, args.out),
+    }
+    checkpoint.save(weights, state.policy, state.discriminator, about)
+    whole_file.write(weights.with_suffix(".md"), model_card(args.out.name, about))
     return weights
 
 

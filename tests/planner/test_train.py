@@ -32,6 +32,9 @@ def test_both_stages_run_and_leave_weights_a_sheet_and_a_log(tmp_path: Path) -> 
     assert isinstance(policy, Policy)
     assert "validation" in about
     assert list((tmp_path / "run").glob("sheet-*.png"))
+    card = weights.with_suffix(".md").read_text()
+    assert "9 pictures: examples" in card
+    assert "--imitation-updates 2" in card
     assert list((tmp_path / "run" / "log").glob("events*"))
 
 
