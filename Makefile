@@ -4,13 +4,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # More words for pip install, for example another index that has smaller builds of torch.
 PIP_ARGS ?=
 TARGET ?= examples/cat.png
-# More words for spiral-paint: make paint ARGS="--robot xarm6 --gui"
+# More words for the command: make paint ARGS="--robot xarm6 --gui"
 ARGS ?=
 
 # torch and OpenCV with more threads than cores are two to five times slower.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup paint test check format bench clean
+.PHONY: help setup paint test check format bench pictures clean
 .DEFAULT_GOAL := help
 
 help: ## these lines
@@ -35,6 +35,9 @@ format: $(VENV)/.ready ## format and mend what ruff can mend
 
 bench: $(VENV)/.ready ## figures beside their references
 	@for file in benchmarks/[a-z]*.py; do $(VENV)/bin/python "$$file" || exit 1; done
+
+pictures: $(VENV)/.ready ## paint the pictures in docs/pictures anew
+	@$(VENV)/bin/python docs/pictures.py $(ARGS)
 
 clean: ## remove the environment and everything built; paintings in out/ stay
 	rm -rf $(VENV) build install log *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
