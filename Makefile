@@ -51,6 +51,7 @@ $(VENV)/.ready: setup.py setup.cfg pyproject.toml constraints.txt
 	$(VENV)/bin/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt \
 	  --config-settings editable_mode=compat --editable '.[sim,train,dev]'
 	@echo "compiling the paint engine and the search (once)"
-	@$(VENV)/bin/python -c "from planner.agent import Agent; from planner.target import Target; \
-	  Agent.load('none').paint(Target.load('examples/cat.png').image, 2, renders=100)"
+	@rm -rf $(VENV)/warm
+	@$(VENV)/bin/spiral-paint examples/cat.png --model none --strokes 2 --no-film --out $(VENV)/warm >/dev/null
+	@rm -rf $(VENV)/warm
 	@touch $@
