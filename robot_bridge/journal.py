@@ -214,7 +214,7 @@ def _write(path: Path, descriptor: int, entry: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, before)
         what = "disk full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
-        raise InputError(f"{path}: cannot be written ({what}); free space, then resume this painting") from None
+        raise InputError(f"{path}: cannot be written ({what}); free space") from None
 
 
 def _reserve(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -119,9 +120,13 @@ def perform(
     journal, folder = (None, place) if isinstance(place, Path) else (place, place.folder)
     with contextlib.ExitStack() as stack:
         brush = BRUSHES[args.brush]
-        world = World(
-            robot.urdf, robot.joint_names, robot.look, brush, pose, (side, side), seed=args.seed, gui=args.gui
-        )
+        try:
+            world = World(
+                robot.urdf, robot.joint_names, robot.look, brush, pose, (side, side), seed=args.seed, gui=args.gui
+            )
+        except OSError as error:
+            place_of_meshes = tempfile.gettempdir()
+            raise InputError(f"{place_of_meshes}: cannot be written ({error.strerror}); free space there") from error
         stack.enter_context(world)
         executed = record.executed(journal) if journal else None
         if journal and (paper := record.kept_paper(journal)) is not None:
@@ -168,7 +173,9 @@ def conduct(painter: Painter, kept: Record, show: Callable[[Event], None]) -> Ev
             since = time.perf_counter()
             suspend()
             kept.wait(time.perf_counter() - since)
-    if failure:
+    if failure is not None and kept.journal is not None:
+        raise InputError(f"{failure}; then go on with spiral-paint --resume {kept.folder}")
+    if failure is not None:
         raise failure
     return event
 

@@ -15,11 +15,13 @@ from planner.agent import Agent, Proposal, Verdict
 from planner.target import Target
 from robot_bridge import events
 from robot_bridge.arms.pybullet import PyBulletArm, true_calibration
+from robot_bridge.paint import conduct
 from robot_bridge.painter import Executed, Judge, Painter, Settings
 from robot_bridge.robots.robot import Robot
 from robot_bridge.trajectory import Speeds
 from sim.brush import BRUSHES
 from sim.canvas import blank, paint, render
+from sim.errors import InputError
 from sim.imperfections import Imperfections
 from sim.world import RATE_HZ, World
 
@@ -342,6 +344,27 @@ def test_cancel_before_the_first_stroke_moves_nothing(build: Callable[..., Studi
     told = studio.paint(cancel)
     assert names(told) == ["Planned", "StrokeStarted", "Cancelled"]
     assert studio.world.time_s == 0.0
+
+
+def test_a_disk_that_fills_up_lifts_the_brush_before_it_is_told(build: Callable[..., Studio]) -> None:
+    studio = build()
+    heard: list[events.Event] = []
+
+    class FullDisk:
+        journal = None
+
+        def start(self) -> None: ...
+
+        def listen(self, event: events.Event) -> None:
+            heard.append(event)
+            if "StrokeDone" in names(heard):
+                raise InputError("disk full")
+
+    with pytest.raises(InputError, match="disk full"):
+        conduct(studio.painter, FullDisk(), lambda event: None)  # type: ignore[arg-type]
+    assert heard[-1] == events.Cancelled(lifted=True)
+    assert names(heard).count("StrokeDone") == 1
+    assert studio.world.tip_depth_m == pytest.approx(-studio.painter.settings.speeds.clearance_m, abs=1e-3)
 
 
 def test_a_pause_finishes_the_stroke_and_lifts_and_the_painting_goes_on(build: Callable[..., Studio]) -> None:

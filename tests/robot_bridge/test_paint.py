@@ -1,0 +1,449 @@
+"""`spiral-paint` as a user meets it: real processes, interrupted and killed, and everything it refuses."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from planner import checkpoint
+from planner.discriminator import Discriminator
+from planner.policy import Policy
+from planner.program import StrokeProgram
+from robot_bridge.journal import NAME, Journal
+from robot_bridge.paint import main
+from sim.canvas import render
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+CAT = str(EXAMPLES / "cat.png")
+QUICK = ["--model", "none", "--strokes", "4", "--feedback-every", "2", "--speed", "0.2", "--no-film"]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
+def command(*words: str | Path) -> list[str]:
+    return [sys.executable, "-m", "robot_bridge.paint", *map(str, words)]
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Yield what starts the command, and end in the end what still runs."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def begin(*words: str | Path, **options: Any) -> subprocess.Popen[str]:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        process = subprocess.Popen(command(*words), env=ENVIRONMENT, **pipes | options)
+        begun.append(process)
+        return process
+
+    yield begin
+    for process in begun:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def entries(folder: Path) -> list[dict[str, Any]]:
+    """Return the whole lines of a journal that another process may be writing."""
+    with contextlib.suppress(FileNotFoundError):
+        lines = (folder / NAME).read_bytes().split(b"\n")[:-1]
+        return [json.loads(line) for line in lines]
+    return []
+
+
+def strokes_in(folder: Path) -> int:
+    return sum(entry.get("entry") == "stroke_done" for entry in entries(folder))
+
+
+def wait_for(process: subprocess.Popen[str], happened: Callable[[], bool]) -> None:
+    until = time.monotonic() + 120
+    while not happened():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, errors = process.communicate(timeout=120)
+    assert "Traceback" not in errors
+    return process.returncode, out, errors
+
+
+def check_whole(folder: Path, strokes: int = 4) -> dict[str, Any]:
+    """Check that a finished painting's files agree with each other, and return its summary."""
+    with Journal.resume(folder) as journal:
+        assert journal.finished
+        executed = journal.executed
+        done = [entry["index"] for entry in journal.entries if entry["entry"] == "stroke_done"]
+    assert done == list(range(strokes))
+    program = StrokeProgram.load(folder / "program.json")
+    np.testing.assert_array_equal(program.strokes, executed)
+    summary: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    assert summary["finished"]
+    assert summary["strokes"] == strokes
+    assert summary["target"] == "cat"
+    # What the camera sees is every stroke once: none lost, none in another place.
+    seen = cv2.imread(str(folder / "painting.png"), cv2.IMREAD_GRAYSCALE) / 255
+    meant = render(executed, 512)
+    assert np.mean((seen - meant) ** 2) < 0.05 * np.mean((1 - meant) ** 2)
+    assert summary["mse_transfer_share"] < 0.05
+    lengths = [entry["length_m"] for entry in entries(folder) if entry.get("entry") == "stroke_done"]
+    assert summary["path_length_mm"] == pytest.approx(1000 * sum(lengths))
+    assert summary["arm_time_s"] > summary["path_length_mm"] / 1000 / 0.2
+    assert not list(folder.glob("paper*"))
+    assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
+    return summary
+
+
+def test_a_painting_leaves_its_pictures_program_film_and_figures(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    words = [word for word in QUICK if word != "--no-film"]
+    code, out, errors = end(start(CAT, *words, "--out", tmp_path / "cat"))
+    assert (code, errors) == (0, "")
+    figures = check_whole(tmp_path / "cat")
+    for name in (
+        "strokes",
+        "path_length_mm",
+        "arm_time_s",
+        "plan_time_s",
+        "paint_time_s",
+        "film_time_s",
+        "mse_planned",
+    ):
+        assert figures[name] > 0
+        assert name in out
+    for name in ("mse_painted", "mse_transfer", "cross_track_rms_mm", "cross_track_max_mm", "max_force_n"):
+        assert figures[name] > 0
+    assert max(map(abs, figures["estimated_shift_mm"])) < 0.2
+    assert figures["discriminator_score"] is None
+    assert figures["paint_time_s"] < figures["arm_time_s"]
+    for name, side in (("target.png", 64), ("planned.png", 512), ("painting.png", 512)):
+        assert cv2.imread(str(tmp_path / "cat" / name)).shape[:2] == (side, side)
+    film = cv2.VideoCapture(str(tmp_path / "cat" / "painting.mp4"))
+    frames = []
+    while (frame := film.read())[0]:
+        frames.append(frame[1])
+    assert len(frames) >= 10
+    assert np.abs(frames[0].astype(int) - frames[-1]).max() > 100
+    assert len(list((tmp_path / "cat" / "seen").glob("*.png"))) == 2
+    kinds = [entry.get("entry") for entry in entries(tmp_path / "cat")]
+    assert kinds.count("planned") == kinds.count("observed") == kinds.count("scored") == kinds.count("shifted") == 2
+    planned = [entry for entry in entries(tmp_path / "cat") if entry.get("entry") == "planned"]
+    assert all(len(entry["verdicts"]) > 1 for entry in planned)
+
+
+def test_ctrl_c_lifts_the_brush_and_the_painting_resumes(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    folder = tmp_path / "cat"
+    process = start(CAT, *QUICK, "--out", folder)
+    wait_for(process, lambda: strokes_in(folder) >= 1)
+    process.send_signal(signal.SIGINT)
+    code, _, errors = end(process)
+    assert code == 130
+    assert errors == f"spiral-paint: interrupted, the brush is lifted; go on with spiral-paint --resume {folder}\n"
+    assert entries(folder)[-1]["entry"] == "cancelled"
+    assert entries(folder)[-1]["lifted"]
+    before = json.loads((folder / "summary.json").read_text())
+    assert not before["finished"]
+    assert before["strokes"] == strokes_in(folder) < 4
+    code, _, errors = end(start("--resume", folder, "--no-film"))
+    assert (code, errors) == (0, "")
+    after = check_whole(folder)
+    for name in ("path_length_mm", "arm_time_s", "plan_time_s", "paint_time_s"):
+        assert after[name] > before[name]
+    code, _, errors = end(start("--resume", folder))
+    assert (code, errors) == (2, f"spiral-paint: {folder}: this painting is finished; nothing to resume\n")
+
+
+def test_a_second_ctrl_c_stops_and_holds_and_the_painting_resumes(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    folder = tmp_path / "cat"
+    process = start(CAT, *QUICK, "--speed", "0.01", "--out", folder)
+    wait_for(process, lambda: len(entries(folder)) >= 2)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    code, _, errors = end(process)
+    assert code == 130
+    assert "stopped, the arm holds; go on with" in errors
+    assert entries(folder)[-1]["lifted"] is False
+    code, _, errors = end(start("--resume", folder, "--no-film"))
+    assert (code, errors) == (0, "")
+
+
+def test_sigterm_ends_as_ctrl_c_does(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
+    folder = tmp_path / "cat"
+    process = start(CAT, *QUICK, "--out", folder)
+    wait_for(process, lambda: strokes_in(folder) >= 1)
+    process.terminate()
+    code, _, errors = end(process)
+    assert code == 130
+    assert "the brush is lifted" in errors
+
+
+@pytest.mark.parametrize("delay_s", [0.5, 1.5, 3.0])
+def test_ctrl_c_before_the_arm_moves_ends_with_one_line_and_leaves_nothing(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]], delay_s: float
+) -> None:
+    process = start(CAT, "--model", "none", "--strokes", "100", "--no-film", "--out", tmp_path / "new" / "cat")
+    time.sleep(delay_s)
+    if (tmp_path / "new").exists():
+        pytest.skip("this machine is so fast that the arm moves already")
+    process.send_signal(signal.SIGINT)
+    code, out, errors = end(process)
+    assert (code, out, errors) == (130, "", "spiral-paint: interrupted before the arm moved\n")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_painting_killed_at_any_time_resumes_without_losing_or_repeating_a_stroke(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    folder = tmp_path / "cat"
+    process = start(CAT, *QUICK, "--out", folder)
+    wait_for(process, lambda: len(entries(folder)) >= 2 + 2 * seed)
+    time.sleep(rng.uniform(0.0, 0.3))
+    process.kill()
+    process.wait()
+    killed_at = strokes_in(folder)
+    code, _, errors = end(start("--resume", folder, "--no-film"))
+    if code == 2:
+        assert "finished" in errors
+    else:
+        assert (code, errors) == (0, "")
+    check_whole(folder)
+    assert strokes_in(folder) == 4 >= killed_at
+
+
+def test_a_pause_waits_with_the_brush_lifted(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
+    folder = tmp_path / "cat"
+    process = start(CAT, *QUICK, "--out", folder)
+    wait_for(process, lambda: strokes_in(folder) >= 1)
+    process.send_signal(signal.SIGTSTP)
+    stat = Path(f"/proc/{process.pid}/stat")
+    wait_for(process, lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "T")
+    assert entries(folder)[-1]["entry"] == "paused"
+    time.sleep(2.0)
+    process.send_signal(signal.SIGCONT)
+    code, _, errors = end(process)
+    assert (code, errors) == (0, "")
+    check_whole(folder)
+    times = [entry["unix_s"] for entry in entries(folder)]
+    assert json.loads((folder / "summary.json").read_text())["paint_time_s"] < times[-1] - times[0] - 1.5
+
+
+def test_a_full_disk_lifts_the_brush_keeps_the_journal_and_resumes(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    folder = tmp_path / "cat"
+
+    process = start(CAT, *QUICK, "--out", folder)
+    wait_for(process, lambda: strokes_in(folder) >= 1)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (10, 10))
+    code, _, errors = end(process)
+    assert code == 2
+    assert errors.startswith(f"spiral-paint: {folder}/")
+    assert "cannot be written (File too large)" in errors
+    assert f"--resume {folder}" in errors
+    assert errors.count("\n") == 1
+    assert 0 < strokes_in(folder) < 4
+    code, _, errors = end(start("--resume", folder, "--no-film"))
+    assert (code, errors) == (0, "")
+    check_whole(folder)
+
+
+def test_a_disk_that_is_full_from_the_start_leaves_nothing(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    process = start(CAT, *QUICK, "--out", tmp_path / "new" / "cat")
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (50, 50))
+    code, _, errors = end(process)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "cannot be written (File too large)" in errors
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_preview_needs_no_pybullet_and_moves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "pybullet.py").write_text("raise ImportError('blocked')")
+    out = tmp_path / "cat"
+    environment = ENVIRONMENT | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    words = command(CAT, "--model", "none", "--strokes", "4", "--preview", "--out", out)
+    result = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert sorted(os.listdir(out)) == ["planned.png", "program.json", "program.svg", "summary.json", "target.png"]
+    figures = json.loads((out / "summary.json").read_text())
+    assert figures["arm_time_s"] > figures["path_length_mm"] / 1000 / 0.1
+    words = command(CAT, *QUICK, "--out", tmp_path / "painted")
+    result = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "install spiral_painter[sim]" in result.stderr
+    assert not (tmp_path / "painted").exists()
+
+
+def test_what_is_printed_into_a_closed_pipe_does_not_stop_the_arm(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    process = start(CAT, *QUICK, "--out", tmp_path / "cat")
+    assert process.stdout is not None
+    process.stdout.close()
+    process.wait(timeout=120)
+    check_whole(tmp_path / "cat")
+
+
+def test_help_is_a_manual_with_units_examples_and_exit_codes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["anything", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: spiral-paint")
+    for word in ("--resume", "METRES", "[m/s]", "examples:", "exit codes:", "--judge", "130"):
+        assert word in text
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = "import sys, robot_bridge.paint; print(*{'torch', 'numpy', 'cv2', 'numba', 'pinocchio'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == ""
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of things that cannot be used."""
+    folder = tmp_path_factory.mktemp("bad")
+    (folder / "empty.png").touch()
+    whole = (EXAMPLES / "cat.png").read_bytes()
+    (folder / "cut.png").write_bytes(whole[:300])
+    (folder / "corrupt.png").write_bytes(whole[:200] + bytes(60) + whole[260:])
+    (folder / "text.png").write_text("no picture")
+    cv2.imwrite(str(folder / "white.png"), np.full((64, 64), 255, np.uint8))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "VERSION", "0")
+        checkpoint.save(folder / "old.safetensors", Policy(), Discriminator(), {})
+    (folder / "cut.safetensors").write_bytes((folder / "old.safetensors").read_bytes()[:5000])
+    (folder / "painted").mkdir()
+    with Journal.create(folder / "painted", {"strokes": 4}) as journal:
+        journal.append("finished")
+    (folder / "headless").mkdir()
+    Journal.create(folder / "headless", {"strokes": 4}).close()
+    (folder / "damaged").mkdir()
+    (folder / "damaged" / NAME).write_text('{"format": "spiral_painter.journal", "version": 1, "header": {}}\nx\n')
+    return folder
+
+
+NONE = ["--model", "none"]
+REFUSED = [
+    ([], "give either a picture to paint or --resume FOLDER"),
+    (["BAD/absent.png"], "absent.png: cannot be read (No such file or directory); name an image file"),
+    (["BAD/empty.png"], "empty.png: is empty"),
+    (["BAD/cut.png"], "cut.png: is no whole PNG"),
+    (["BAD/corrupt.png"], "corrupt.png: is no whole PNG"),
+    (["BAD/text.png"], "text.png: is no whole PNG"),
+    (["BAD"], "cannot be read (Is a directory)"),
+    (["BAD/white.png"], "white.png: nothing to paint"),
+    ([CAT, *NONE, "--strokes", "0"], "--strokes 0: nothing to paint; give 1 or more"),
+    ([CAT, *NONE, "--strokes", "-3"], "--strokes -3: nothing to paint; give 1 or more"),
+    ([CAT, *NONE, "--feedback-every", "0"], "--feedback-every 0: give 1 or more, or --open-loop"),
+    ([CAT, *NONE, "--speed", "0"], "--speed 0: give 0.001 to 1 metres a second"),
+    ([CAT, *NONE, "--seed", "-1"], "--seed -1: give a whole number"),
+    ([CAT, *NONE, "--judge", "discriminator"], "--model none has no discriminator"),
+    ([CAT, *NONE, "--canvas-size", "0.01"], "--canvas-size 0.01: give 0.02 to 2 metres"),
+    ([CAT, *NONE, "--canvas-size", "nan"], "--canvas-size nan: give 0.02 to 2 metres"),
+    ([CAT, *NONE, "--canvas-size", "0.9"], "canvas of 0.9 m: panda cannot reach"),
+    ([CAT, *NONE, "--canvas-centre", "1.5", "0", "0.02"], "canvas of 0.2 m: panda cannot reach"),
+    ([CAT, *NONE, "--canvas-centre", "nan", "0", "0.02"], "--canvas-centre: give three distances"),
+    ([CAT, *NONE, "--canvas-centre", "0.5", "0", "-0.01"], "10.0 mm below the table; raise the canvas"),
+    ([CAT, *NONE, "--canvas-tilt", "80"], "--canvas-tilt 80: give -60 to 60 degrees"),
+    ([CAT, *NONE, "--canvas-tilt", "60"], "panda cannot reach"),
+    ([CAT, *NONE, "--robot", "r2d2"], "no robot 'r2d2': choose one of panda, xarm6"),
+    ([CAT, *NONE, "--brush", "broom"], "--brush broom: unknown; choose one of round-20, round-8"),
+    ([CAT, "--model", "rembrandt"], "model 'rembrandt': neither a shipped model"),
+    ([CAT, "--model", "BAD/old.safetensors"], "old.safetensors: a checkpoint of version 0, this program reads version"),
+    ([CAT, "--model", "BAD/cut.safetensors"], "cut.safetensors: not a readable checkpoint"),
+    ([CAT, *NONE, "--gui"], "--gui: there is no display"),
+    ([CAT, *NONE, "--out", "BAD/empty.png"], "empty.png: is no folder; give another --out"),
+    ([CAT, *NONE, "--out", "BAD/empty.png/deep/er"], "empty.png: is no folder; give another --out"),
+    ([CAT, *NONE, "--out", "BAD/painted"], "painted: holds a painting already; give --resume"),
+    ([CAT, *NONE, "--preview", "--out", "BAD/painted"], "painted: holds a painting already"),
+    (["--resume", "BAD/absent"], "absent/journal.jsonl: nothing to resume (No such file or directory)"),
+    (["--resume", "BAD"], "journal.jsonl: nothing to resume"),
+    (["--resume", "BAD/damaged"], "journal.jsonl: line 2 is damaged"),
+    (["--resume", "BAD/headless"], "the journal's header is damaged"),
+    (["--resume", "BAD/painted"], "painted: this painting is finished; nothing to resume"),
+    (["--resume", "BAD/painted", "--strokes", "5"], "--strokes: a resumed painting keeps its own settings"),
+    (["--resume", "BAD/painted", "--preview"], "--preview: a painting that was begun"),
+    (["--resume", "BAD/painted", "--out", "BAD/x"], "--out: a resumed painting stays in its folder"),
+    (["--resume", "BAD/painted", CAT], "give either a picture to paint or --resume FOLDER"),
+]
+
+
+@pytest.mark.parametrize(("words", "line"), REFUSED, ids=[" ".join(words[-2:]) for words, _ in REFUSED])
+def test_bad_input_is_refused_in_one_line_and_leaves_nothing(
+    words: list[str],
+    line: str,
+    bad: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    before = sorted(bad.rglob("*"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setattr(sys, "argv", ["spiral-paint", *(word.replace("BAD", str(bad)) for word in words)])
+    assert main() == 2
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("spiral-paint: ")
+    assert line in printed.err
+    assert printed.err.count("\n") == 1
+    assert os.listdir(tmp_path) == []
+    assert sorted(bad.rglob("*")) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    monkeypatch.setattr(sys, "argv", ["spiral-paint", CAT, *QUICK, "--out", str(closed / "cat")])
+    assert main() == 2
+    assert "closed: this folder cannot be written to; give another --out" in capfd.readouterr().err
+
+
+def test_a_resumed_painting_refuses_another_target(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
+    folder = tmp_path / "cat"
+    process = start(CAT, *QUICK, "--out", folder)
+    wait_for(process, lambda: strokes_in(folder) >= 1)
+    process.kill()
+    process.wait()
+    kept = sorted(folder.glob("paper-*.png"))
+    assert len(kept) >= 1
+    shutil.move(folder / "target.png", folder / "kept.png")
+    code, _, errors = end(start("--resume", folder))
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "target.png: cannot be read" in errors
+    cv2.imwrite(str(folder / "target.png"), np.tril(np.full((64, 64), 255, np.uint8)))
+    code, _, errors = end(start("--resume", folder))
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "target.png: is not the picture that was begun" in errors
