@@ -40,9 +40,15 @@ def find(model: str) -> Path:
 
 
 def save(path: Path, policy: Policy, discriminator: Discriminator, about: dict[str, object]) -> None:
-    """Write the networks and what is known about them; the old file stays whole until the new one is complete."""
-    tensors = {f"policy.{name}": tensor.contiguous() for name, tensor in policy.state_dict().items()}
-    tensors |= {f"discriminator.{name}": tensor.contiguous() for name, tensor in discriminator.state_dict().items()}
+    """Write the networks, in half precision, and what is known about them.
+
+    The old file stays whole until the new one is complete.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    tensors = {f"policy.{name}": tensor.half() for name, tensor in policy.state_dict().items()}
+    tensors |= {f"discriminator.{name}": tensor.half() for name, tensor in discriminator.state_dict().items()}
     metadata = {"spiral_painter": VERSION, "about": json.dumps(about)}
     partial = path.with_suffix(".partial")
     try:
@@ -70,7 +76,7 @@ def load(path: Path) -> tuple[Policy, Discriminator, dict[str, object]]:
                     f"{path}: a checkpoint of version {version or 'unknown'}, this program reads version {VERSION}; "
                     "train it anew or install the program that wrote it"
                 )
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         policy, discriminator = Policy(), Discriminator()
         for module, prefix in ((policy, "policy."), (discriminator, "discriminator.")):
             own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
