@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "pictures"
 FIRST = "cat"
 """The example at the top of the README; the others stand in a strip of their own."""
-OTHERS = ("swan", "sailboat", "snail")
+OTHERS = ("fish", "leaf", "sailboat")
 CANVAS_SIZE_M = (0.2, 0.2)
 SIDE_PX = 480
 GAP_PX = 12
@@ -94,9 +94,9 @@ def square(picture: NDArray[np.uint8]) -> Picture:
     return colours
 
 
-def beside(pictures: list[Picture]) -> Picture:
+def beside(pictures: list[Picture], gap_px: int = GAP_PX) -> Picture:
     """Return pictures of one height in a row on white."""
-    gap = np.full((len(pictures[0]), GAP_PX, 3), 255, np.uint8)
+    gap = np.full((len(pictures[0]), gap_px, 3), 255, np.uint8)
     return np.concatenate([part for picture in pictures for part in (picture, gap)][:-1], axis=1)
 
 
@@ -125,8 +125,8 @@ def main() -> None:
     pairs: list[Picture] = []
     for name in OTHERS:
         sitting = Sitting(name, agent, args.strokes, film=False)
-        pairs += [square(as_bytes(sitting.target.image)), square(sitting.seen)]
-    whole_file.write_image(FOLDER / "examples.png", beside(pairs))
+        pairs.append(beside([square(as_bytes(sitting.target.image)), square(sitting.seen)]))
+    whole_file.write_image(FOLDER / "examples.png", beside(pairs, 5 * GAP_PX))
     for file in sorted(FOLDER.iterdir()):
         print(f"{file.relative_to(ROOT)}: {file.stat().st_size / 1000:.0f} kB")
 
