@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 RENDERS: Final = 6000
 """Canvas renders a plan, by default."""
-MOST_SAMPLES: Final = 16
+MOST_SAMPLES: Final = 12
 """Strokes that are tried at each canvas, at most."""
 TEMPERATURE: Final = 0.8
 """Of the policy's proposals."""
@@ -140,7 +140,7 @@ class Agent:
         error = float(np.mean(np.square(canvas - target)))
         if self.discriminator is None:
             return Verdict(error, float("nan"))
-        logit = self.discriminator(torch.from_numpy(canvas)[None], torch.from_numpy(target)[None])
+        logit = self.discriminator(*(torch.from_numpy(np.array(image))[None] for image in (canvas, target)))
         return Verdict(error, float(torch.sigmoid(logit)[0]))
 
     def greedy(self, target: Image, strokes: int, limits: WidthLimits) -> Array:
@@ -197,7 +197,7 @@ class Agent:
         seed: int,
         limits: WidthLimits,
         continuations: int = 4,
-        renders: int = RENDERS,
+        renders: int = RENDERS // 2,
     ) -> list[Proposal]:
         """Return several ways to go on from a canvas (64, 64), each of at most `strokes` strokes."""
         proposals = []
