@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from planner.actions import WidthLimits
+from planner.actions import Actions, Pen, WidthLimits
 from planner.discriminator import Discriminator, discriminator_loss
 from planner.environment import Environment
 from planner.policy import Memory, Policy
 from planner.recordings import Recordings
-from planner.rollout import decode_stroke, merged, no_action, try_strokes
+from planner.rollout import Stroke, decode_stroke, merged, no_action, try_strokes
 from planner.teacher import actions_of, choices_of, teach
 from sim.canvas import Image
 from sim.stroke import START
@@ -66,6 +66,38 @@ def advantages(rewards: Tensor) -> Tensor:
     return centred / (spread + spread.mean() / 3 + 1e-8)
 
 
+@dataclass
+class Branch:
+    """Where each of B episodes may go on from."""
+
+    canvases: Image
+    """(B, 64, 64)"""
+    pen: Pen
+    jumped: NDArray[np.bool_]
+    """(B,) whether the pen jumped on the way here."""
+    paint: Actions
+    """(B, 5) the painting action that led here."""
+    memory: Memory
+    """The LSTM's state (B) at that action."""
+
+    @classmethod
+    def of(cls, stroke: Stroke, tried: Environment, index: NDArray[np.int64]) -> Branch:
+        """Return the tried strokes at `index`."""
+        memory = stroke.memory.chosen(torch.from_numpy(index))
+        return cls(tried.canvases[index], tried.pen.chosen(index), stroke.jumped[index], stroke.paint[index], memory)
+
+    def where(self, mask: NDArray[np.bool_], other: Branch) -> Branch:
+        """Return this branch where `mask` (B,) holds and the other elsewhere."""
+        rows = torch.from_numpy(mask)[:, None]
+        return Branch(
+            np.where(mask[:, None, None], self.canvases, other.canvases),
+            merged(mask, self.pen, other.pen),
+            np.where(mask, self.jumped, other.jumped),
+            np.where(mask[:, None], self.paint, other.paint),
+            Memory(*(torch.where(rows, a, b) for a, b in zip(self.memory, other.memory, strict=True))),
+        )
+
+
 def unroll(
     policy: Policy,
     discriminator: Discriminator,
@@ -97,68 +129,53 @@ def unroll(
     batch = len(targets)
     world = Environment(targets, canvases)
     memory, before = policy.initial_memory(batch), no_action(batch)
-    target = torch.from_numpy(targets)
-    repeated = target.repeat_interleave(samples, dim=0)
     loss = torch.zeros(())
     log = {"imitation": 0.0, "entropy": 0.0, "reward": 0.0, "jumps": 0.0}
     snapshot, seen = rng.integers(1, strokes + 1, batch), np.empty_like(targets)
-    score: Tensor | None = None
     for step in range(strokes):
         left = torch.full((batch,), strokes - step)
-        canvas = torch.from_numpy(world.canvases)
-        view = policy.look(canvas, target)
+        view = policy.look(torch.from_numpy(world.canvases), torch.from_numpy(targets))
         advanced = policy.remember(view, before, left, memory)
         with torch.set_grad_enabled(costs.gradient > 0):
             drawn = decode_stroke(policy, view, left, advanced, world.pen, ANY_WIDTH, batch * samples)
-        errors = world.errors()
         tried, tried_strokes = try_strokes(world, drawn, samples)
-        rewards = torch.from_numpy(np.repeat(errors, samples) - tried.errors()).float() * costs.error_reward
-        if costs.discriminator_reward and costs.gradient:
-            with torch.no_grad():
-                score = discriminator(canvas, target) if score is None else score
-                scores = discriminator(torch.from_numpy(tried.canvases), repeated)
-                rewards += costs.discriminator_reward * (scores - score.repeat_interleave(samples))
-        rewards = rewards.view(batch, samples)
+        rewards = rewards_of(discriminator, world, tried, costs)
         if costs.gradient:
-            advantage = advantages(rewards).flatten()
-            loss = loss - costs.gradient * (advantage * drawn.log_probability).mean()
-            loss = loss - costs.entropy * drawn.entropy.mean()
+            gained = (advantages(rewards).flatten() * drawn.log_probability).mean()
+            loss = loss - costs.gradient * gained - costs.entropy * drawn.entropy.mean()
         # Half the episodes go on from what the policy would have done, half from the best that was tried.
-        best = rewards.argmax(dim=1).numpy()
-        chosen = np.where(rng.random(batch) < 0.5, best, 0) + np.arange(batch) * samples
-        jumped, paint, reached = (
-            drawn.jumped[chosen],
-            drawn.paint[chosen],
-            drawn.memory.chosen(torch.from_numpy(chosen)),
-        )
+        chosen = np.where(rng.random(batch) < 0.5, rewards.argmax(dim=1).numpy(), 0) + np.arange(batch) * samples
+        branch = Branch.of(drawn, tried, chosen)
         if costs.imitation:
             begun = choices_of(drawn.jumped, tried_strokes[:, START], drawn.paint).reshape(batch, samples, 9)
             choices, _ = teach(world.canvases, targets, world.pen, begun, trials, rng, ANY_WIDTH)
             lesson = actions_of(choices)
             given = decode_stroke(policy, view, left, advanced, world.pen, ANY_WIDTH, batch, lesson)
-            loss = loss - costs.imitation * given.log_probability.mean()
-            log["imitation"] -= float(given.log_probability.detach().mean()) / strokes
-            follow = rng.random(batch) < 0.5
-            taught, _ = try_strokes(world, given, 1)
-            world.take(tried, chosen)
-            world.canvases[follow], world.pen = taught.canvases[follow], merged(follow, taught.pen, world.pen)
-            paint = np.where(follow[:, None], given.paint, paint)
-            jumped = np.where(follow, given.jumped, jumped)
-            mask = torch.from_numpy(follow)[:, None]
-            reached = Memory(
-                torch.where(mask, given.memory.hidden, reached.hidden),
-                torch.where(mask, given.memory.cell, reached.cell),
-            )
-            score = None
-        else:
-            world.take(tried, chosen)
-            score = scores[torch.from_numpy(chosen)] if score is not None else None
+            likelihood = given.log_probability.mean()
+            loss = loss - costs.imitation * likelihood
+            log["imitation"] -= float(likelihood.detach()) / strokes
+            taught = Branch.of(given, try_strokes(world, given, 1)[0], np.arange(batch))
+            branch = taught.where(rng.random(batch) < 0.5, branch)
+        world.canvases, world.pen = branch.canvases, branch.pen
         seen[snapshot == step + 1] = world.canvases[snapshot == step + 1]
-        memory, before = reached, torch.from_numpy(paint)
+        memory, before = branch.memory, torch.from_numpy(branch.paint)
         log["entropy"] += float(drawn.entropy.detach().mean()) / strokes
         log["reward"] += float(rewards.mean())
-        log["jumps"] += float(jumped.mean())
+        log["jumps"] += float(branch.jumped.mean())
     return Episode(targets, loss / strokes, world.errors(), world.canvases, seen, log)
+
+
+@torch.no_grad()
+def rewards_of(discriminator: Discriminator, world: Environment, tried: Environment, costs: Costs) -> Tensor:
+    """Return the rewards (B, K) of K strokes tried at each of B canvases: the changes of error and verdict."""
+    samples = len(tried.targets) // len(world.targets)
+    fallen = np.repeat(world.errors(), samples) - tried.errors()
+    rewards = costs.error_reward * torch.from_numpy(fallen).float()
+    if costs.discriminator_reward:
+        before = discriminator(torch.from_numpy(world.canvases), torch.from_numpy(world.targets))
+        after = discriminator(torch.from_numpy(tried.canvases), torch.from_numpy(tried.targets))
+        rewards += costs.discriminator_reward * (after - before.repeat_interleave(samples))
+    return rewards.view(-1, samples)
 
 
 def discriminator_step(
