@@ -39,6 +39,7 @@ SMALLEST_NOISE: Final = 0.01
 """Least standard deviation assumed for a pixel: pictures differ by more than the camera's noise."""
 LEAST_VISIBLE_PX: Final = 4.0
 SURE_CORRELATION: Final = 0.93
+PERFECT_CORRELATION: Final = 0.99
 HALF_PAINTED: Final = 0.5
 
 
@@ -113,7 +114,7 @@ def compare(seen: Image, strokes: Array, calibration: Calibration) -> tuple[Alig
     def fit_what_is_there(chosen: NDArray[np.bool_]) -> tuple[Alignment | None, Array]:
         first = fit(chosen)
         there = ~(first[1] < HALF_PAINTED)
-        if there.all() or not there.any():
+        if there.all() or not there.any() or _quality(first) > PERFECT_CORRELATION:
             return first
         return max(first, fit(there), key=_quality)
 

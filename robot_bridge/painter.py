@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.calibration import Calibration
+from planner import search
 from planner.actions import CANVAS_PX, WidthLimits
-from planner.agent import Agent, Proposal, Verdict
+from planner.agent import RENDERS, Agent, Proposal, Verdict, useful
+from planner.search import Tuning
 from planner.target import Target
 from robot_bridge import alignment, events, trajectory
 from robot_bridge.arms.arm import Arm, ArmFault
@@ -21,7 +23,7 @@ from robot_bridge.kinematics import Kinematics
 from robot_bridge.robots.robot import Robot
 from robot_bridge.tracking import deviation
 from robot_bridge.trajectory import Motion, Segment, Speeds
-from sim.canvas import blank
+from sim.canvas import blank, paint
 from sim.errors import InputError
 from sim.stroke import COLUMNS
 
@@ -31,7 +33,11 @@ Judge = Literal["error", "discriminator", "both"]
 PICTURE_PX: Final = 512
 """Pixels of the rectified view's longer side."""
 CONTINUATIONS: Final = 3
-"""Ways to go on that the agent proposes at each look."""
+"""Ways to begin that the agent proposes."""
+FRESH: Final = 1
+"""New ways to go on that it proposes at each look, beside the rest of the last plan."""
+AHEAD: Final = Tuning(coarse_px=1.5, fine_px=0.35, newton=0.5)
+"""How the rest of the last plan is improved."""
 LEAST_PAINT: Final = 0.3
 """A stroke of which less than this share is seen left no paint."""
 WORTHWHILE: Final = 0.01
@@ -109,9 +115,12 @@ class Painter:
             self.strokes = list(executed.strokes)
             self._aims = [calibration.moved(aim[:2], float(aim[2])) for aim in executed.aims]
             self.calibration = self._aims[-1] if self._aims else calibration
-        image = target.image
-        self._blank = agent.judge(blank(CANVAS_PX), image)
-        self._perfect = agent.judge(image, image)
+        self._ahead = np.zeros((0, len(COLUMNS)))
+        self._image = np.array(target.image)
+        self._blank = agent.judge(blank(CANVAS_PX), self._image)
+        self._perfect = agent.judge(self._image, self._image)
+        # A camera that does not fit the calibration is told here, before anything moves.
+        calibration.rectify(look(), PICTURE_PX)
         # Plain flags, no locks: a signal handler that meets a lock which its own thread holds waits for ever.
         self._cancelled = self._stopped = self._paused = False
         self._lift_when_cancelled = True
@@ -158,7 +167,7 @@ class Painter:
             if plan is None or self._cancelled:
                 break
             chosen, planned, motion = plan
-            if self.strokes and not self._worthwhile(chosen, self.agent.judge(canvas, self.target.image)):
+            if self.strokes and not self._worthwhile(chosen, self.agent.judge(canvas, self._image)):
                 reason = "more strokes would not better it"
                 break
             yield planned
@@ -182,12 +191,9 @@ class Painter:
         """Choose how to go on from a canvas (64, 64) and check the motion as a whole; None when interrupted."""
         started = time.perf_counter()
         settings = self.settings
-        left = settings.strokes - len(self.strokes)
-        seed = settings.seed + 1000 * len(self.strokes)
         try:
             self.planning = True
-            proposals = self.agent.propose(self.target.image, canvas, left, seed, self.limits, CONTINUATIONS)
-            proposals.sort(key=lambda proposal: self._cost(proposal.verdict))
+            proposals = sorted(self._proposals(canvas), key=lambda proposal: sum(self._costs(proposal.verdict)))
             chosen = proposals[0]
             motion = self._motion(chosen.strokes, self.robot.look)
         except KeyboardInterrupt:
@@ -195,6 +201,7 @@ class Painter:
             return None
         finally:
             self.planning = False
+        self._ahead = chosen.strokes[settings.feedback_every :]
         verdicts = tuple(proposal.verdict for proposal in proposals)
         seconds = time.perf_counter() - started
         length = motion.path_length_m
@@ -213,16 +220,35 @@ class Painter:
             then,
         )
 
-    def _cost(self, verdict: Verdict) -> float:
-        """Return what the judge counts: 1 for blank paper, less for better canvases."""
-        error = verdict.error / self._blank.error
-        if self.agent.discriminator is None or self.settings.judge == "error":
-            return error
-        doubt = 1 - min(1.0, verdict.score / self._perfect.score)
-        return doubt if self.settings.judge == "discriminator" else (error + doubt) / 2
+    def _proposals(self, canvas: NDArray[np.float32]) -> list[Proposal]:
+        """Return ways to go on from a canvas (64, 64): new ones, and the rest of the last plan, improved."""
+        left = self.settings.strokes - len(self.strokes)
+        seed = self.settings.seed + 1000 * len(self.strokes)
+        count = FRESH if len(self._ahead) else CONTINUATIONS
+        proposals = self.agent.propose(self._image, canvas, left, seed, self.limits, count)
+        if len(self._ahead):
+            rng = np.random.default_rng(seed)
+            curves = search.to_curves(self._ahead)
+            curves = search.improve(canvas, self._image, curves, RENDERS, rng, self.limits, AHEAD)
+            strokes = useful(search.to_strokes(curves), canvas, self._image)
+            predicted = canvas.copy()
+            paint(predicted, strokes)
+            proposals.append(Proposal(strokes, predicted, self.agent.judge(predicted, self._image)))
+        return proposals
+
+    def _costs(self, verdict: Verdict) -> list[float]:
+        """Return what each judge counts: 1 for blank paper, less for better canvases."""
+        costs = []
+        if self.agent.discriminator is None or self.settings.judge != "discriminator":
+            costs.append(verdict.error / self._blank.error)
+        if self.agent.discriminator is not None and self.settings.judge != "error":
+            costs.append(1 - verdict.score / self._perfect.score)
+        return costs
 
     def _worthwhile(self, proposal: Proposal, now: Verdict) -> bool:
-        return self._cost(now) - self._cost(proposal.verdict) > WORTHWHILE
+        """Return whether any judge expects a gain: of two, both must be content before the painting ends."""
+        gains = np.array(self._costs(now)) - self._costs(proposal.verdict)
+        return bool(gains.max() > WORTHWHILE)
 
     def _execute(self, motion: Motion, batch: Array) -> Iterator[events.Event]:
         """Execute the strokes of a batch; ends early when cancelled, and after a stroke when paused."""
@@ -297,7 +323,7 @@ class Painter:
         seen = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         canvas = cv2.resize(seen, (CANVAS_PX, CANVAS_PX), interpolation=cv2.INTER_AREA)
         yield events.Observed(picture, canvas, time.perf_counter() - started)
-        yield events.Scored(self.agent.judge(canvas, self.target.image))
+        yield events.Scored(self.agent.judge(canvas, self._image))
         if self.strokes:
             yield from self._correct(seen)
         return canvas

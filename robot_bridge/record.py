@@ -31,6 +31,8 @@ from sim.errors import InputError
 from sim.stroke import COLUMNS
 
 PICTURE_PX: Final = 512
+PAPERS: Final = ("paper-a.png", "paper-b.png")
+"""The simulated paper, in turns, so that the one which the journal names last is always whole."""
 
 
 def squared_error(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
@@ -91,10 +93,12 @@ class Record:
         self._paper, self._max_force_n, self._film_s = paper, max_force_n, film_s
         self.figures: dict[str, Any] = {}
         """The summary, once the painting has ended."""
+        self._paper_name = PAPERS[0]
         self.totals = Totals()
         if self.journal is not None:
             known = [entry["totals"] for entry in self.journal.entries if "totals" in entry]
             self.totals = Totals(**known[-1]) if known else self.totals
+            self._paper_name = _paper_named(self.journal) or self._paper_name
         self._before = (self.totals.paint_s, self.totals.film_s, self.totals.max_force_n)
         self._started_s = time.perf_counter()
         self._seen: tuple[events.Observed, int] | None = None
@@ -206,6 +210,7 @@ class Record:
             whole_file.make_folder(self.folder)
             self.journal = Journal.create(self.folder, self._header)
             self.target.save(self.folder / "target.png")
+            whole_file.write_image(self.folder / "planned.png", render(event.strokes, PICTURE_PX, channels=3))
             self._plan(self.journal, event)
         except BaseException:
             if self.journal is not None:
@@ -219,8 +224,6 @@ class Record:
             raise
 
     def _plan(self, journal: Journal, event: events.Planned) -> None:
-        program = np.concatenate((journal.executed, event.strokes))
-        whole_file.write_image(self.folder / "planned.png", render(program, PICTURE_PX, channels=3))
         verdicts = [{"error": verdict.error, "score": verdict.score} for verdict in event.verdicts]
         journal.plan(event.strokes, verdicts=verdicts, length_m=event.length_m, duration_s=event.duration_s)
 
@@ -248,8 +251,8 @@ class Record:
         self._seen = (event, len(executed))
         name = f"seen/{len(executed):03d}.png"
         whole_file.make_folder(self.folder / "seen")
-        whole_file.write_image(self.folder / name, event.canvas)
-        whole_file.write_image(self.folder / "painting.png", event.picture)
+        whole_file.write_image(self.folder / name, event.canvas, lasting=False)
+        whole_file.write_image(self.folder / "painting.png", event.picture, lasting=False)
         self._append("observed", image=name, look_s=event.look_s, totals=asdict(self._count()))
 
     def _end(self, kind: Kind, **fields: Any) -> None:
@@ -281,15 +284,19 @@ class Record:
 
     @contextlib.contextmanager
     def _kept_paper(self, last: bool = False) -> Iterator[str | None]:
-        """Keep the simulated paper under a new name; the old one goes once the journal names the new one."""
+        """Keep the simulated paper beside the one that the journal names, until it names the new one."""
         name = None
-        if self._paper is not None and self.journal is not None and not last:
-            name = f"paper-{len(self.journal.entries):05d}.png"
-            whole_file.write_image(self.folder / name, self._paper())
+        if self._paper is not None and not last:
+            name = PAPERS[(PAPERS.index(self._paper_name) + 1) % len(PAPERS)]
+            picture = self._paper()
+            one_colour = np.array_equal(picture[..., 0], picture[..., 1])
+            whole_file.write_image(self.folder / name, picture[..., 0] if one_colour else picture, lasting=False)
         yield name
-        for old in self.folder.glob("paper-*.png"):
-            if old.name != name:
-                old.unlink(missing_ok=True)
+        if name is not None:
+            self._paper_name = name
+        if last:
+            for paper in PAPERS:
+                (self.folder / paper).unlink(missing_ok=True)
 
     def _append(self, kind: Kind, **fields: Any) -> None:
         if self.journal is not None:
@@ -318,5 +325,11 @@ def kept_paper(journal: Journal) -> NDArray[np.uint8] | None:
     Raises:
         InputError: its picture is missing or damaged.
     """
-    names = [entry["paper"] for entry in journal.entries if entry.get("paper")]
-    return whole_file.read_image(journal.folder / names[-1]) if names else None
+    name = _paper_named(journal)
+    return whole_file.read_image(journal.folder / name) if name else None
+
+
+def _paper_named(journal: Journal) -> str | None:
+    """Return the file of the paper that the journal names last."""
+    names = [entry["paper"] for entry in journal.entries if entry.get("paper") in PAPERS]
+    return names[-1] if names else None

@@ -25,12 +25,13 @@ def make_folder(path: Path) -> None:
         raise InputError(f"{path}: this folder cannot be written to; choose another place")
 
 
-def write_image(path: Path, image: NDArray[np.floating] | NDArray[np.uint8]) -> None:
+def write_image(path: Path, image: NDArray[np.floating] | NDArray[np.uint8], lasting: bool = True) -> None:
     """Write a picture as a whole file, its format by the path's ending.
 
     Args:
         path: Where, for example ending in `.png`.
         image: (H, W) grey or (H, W, 3) RGB, floats in [0, 1] or uint8.
+        lasting: As in `write`.
 
     Raises:
         InputError: the file cannot be written.
@@ -39,7 +40,7 @@ def write_image(path: Path, image: NDArray[np.floating] | NDArray[np.uint8]) -> 
 
     levels = image if image.dtype == np.uint8 else np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
     levels = levels[..., ::-1] if levels.ndim == 3 else levels
-    write(path, cv2.imencode(path.suffix, levels)[1].tobytes())
+    write(path, cv2.imencode(path.suffix, levels)[1].tobytes(), lasting)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -56,12 +57,13 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels[..., ::-1], np.uint8)
 
 
-def write(path: Path, content: str | bytes) -> None:
-    """Write a file so that a crash, a kill or a full disk leaves the old one, or none, and never half of it.
+def write(path: Path, content: str | bytes, lasting: bool = True) -> None:
+    """Write a file so that a kill or a full disk leaves the old one, or none, and never half of it.
 
     Args:
         path: Where; its folder must exist.
         content: The whole content, text as UTF-8.
+        lasting: Wait until the disk has it, so that the same holds when the machine itself stops.
 
     Raises:
         InputError: the file cannot be written.
@@ -71,10 +73,12 @@ def write(path: Path, content: str | bytes) -> None:
         try:
             with part.open("wb") as file:
                 file.write(content.encode() if isinstance(content, str) else content)
-                file.flush()
-                os.fsync(file.fileno())
+                if lasting:
+                    file.flush()
+                    os.fsync(file.fileno())
             os.replace(part, path)
-        finally:
+        except BaseException:
             part.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); free space or choose another place") from None
