@@ -5,43 +5,32 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from calibration.calibration import Calibration
-from planner import search
 from planner.actions import CANVAS_PX, WidthLimits
-from planner.agent import RENDERS, Agent, Proposal, Verdict, useful
-from planner.search import Tuning
+from planner.agent import Agent, Proposal
 from planner.target import Target
 from robot_bridge import alignment, events, trajectory
 from robot_bridge.arms.arm import Arm, ArmFault
+from robot_bridge.choice import Choice, Judge
 from robot_bridge.kinematics import Kinematics
 from robot_bridge.robots.robot import Robot
 from robot_bridge.tracking import deviation
 from robot_bridge.trajectory import Motion, Segment, Speeds
-from sim.canvas import blank, paint
+from sim.canvas import blank
 from sim.errors import InputError
 from sim.stroke import COLUMNS
 
 Array = NDArray[np.float64]
-Judge = Literal["error", "discriminator", "both"]
-
 PICTURE_PX: Final = 512
 """Pixels of the rectified view's longer side."""
-CONTINUATIONS: Final = 3
-"""Ways to begin that the agent proposes."""
-FRESH: Final = 1
-"""New ways to go on that it proposes at each look, beside the rest of the last plan."""
-AHEAD: Final = Tuning(coarse_px=1.5, fine_px=0.35, newton=0.5)
-"""How the rest of the last plan is improved."""
 LEAST_PAINT: Final = 0.3
 """A stroke of which less than this share is seen left no paint."""
-WORTHWHILE: Final = 0.01
-"""A plan is worth painting if it promises to lower what the judge counts by this share of blank paper's."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +94,6 @@ class Painter:
         self.planning = False
         """Whether it only thinks: nothing moves, nobody listens, and an exception does no harm."""
         side = calibration.longer_side_m
-        self.limits = WidthLimits(calibration.brush.min_width_m / side, calibration.brush.max_width_m / side)
         self.strokes: list[Array] = []
         """Executed strokes (12,), as they were meant."""
         self._nominal = calibration
@@ -116,9 +104,8 @@ class Painter:
             self._aims = [calibration.moved(aim[:2], float(aim[2])) for aim in executed.aims]
             self.calibration = self._aims[-1] if self._aims else calibration
         self._ahead = np.zeros((0, len(COLUMNS)))
-        self._image = np.array(target.image)
-        self._blank = agent.judge(blank(CANVAS_PX), self._image)
-        self._perfect = agent.judge(self._image, self._image)
+        limits = WidthLimits(calibration.brush.min_width_m / side, calibration.brush.max_width_m / side)
+        self._choice = Choice(agent, target.image, limits, settings.judge)
         # A camera that does not fit the calibration is told here, before anything moves.
         calibration.rectify(look(), PICTURE_PX)
         # Plain flags, no locks: a signal handler that meets a lock which its own thread holds waits for ever.
@@ -167,7 +154,7 @@ class Painter:
             if plan is None or self._cancelled:
                 break
             chosen, planned, motion = plan
-            if self.strokes and not self._worthwhile(chosen, self.agent.judge(canvas, self._image)):
+            if self.strokes and not self._choice.worthwhile(chosen, canvas):
                 reason = "more strokes would not better it"
                 break
             yield planned
@@ -193,7 +180,8 @@ class Painter:
         settings = self.settings
         try:
             self.planning = True
-            proposals = sorted(self._proposals(canvas), key=lambda proposal: sum(self._costs(proposal.verdict)))
+            left, seed = settings.strokes - len(self.strokes), settings.seed + 1000 * len(self.strokes)
+            proposals = self._choice.proposals(canvas, left, self._ahead, seed)
             chosen = proposals[0]
             motion = self._motion(chosen.strokes, self.robot.look)
         except KeyboardInterrupt:
@@ -219,36 +207,6 @@ class Painter:
             self.settings.speeds,
             then,
         )
-
-    def _proposals(self, canvas: NDArray[np.float32]) -> list[Proposal]:
-        """Return ways to go on from a canvas (64, 64): new ones, and the rest of the last plan, improved."""
-        left = self.settings.strokes - len(self.strokes)
-        seed = self.settings.seed + 1000 * len(self.strokes)
-        count = FRESH if len(self._ahead) else CONTINUATIONS
-        proposals = self.agent.propose(self._image, canvas, left, seed, self.limits, count)
-        if len(self._ahead):
-            rng = np.random.default_rng(seed)
-            curves = search.to_curves(self._ahead)
-            curves = search.improve(canvas, self._image, curves, RENDERS, rng, self.limits, AHEAD)
-            strokes = useful(search.to_strokes(curves), canvas, self._image)
-            predicted = canvas.copy()
-            paint(predicted, strokes)
-            proposals.append(Proposal(strokes, predicted, self.agent.judge(predicted, self._image)))
-        return proposals
-
-    def _costs(self, verdict: Verdict) -> list[float]:
-        """Return what each judge counts: 1 for blank paper, less for better canvases."""
-        costs = []
-        if self.agent.discriminator is None or self.settings.judge != "discriminator":
-            costs.append(verdict.error / self._blank.error)
-        if self.agent.discriminator is not None and self.settings.judge != "error":
-            costs.append(1 - verdict.score / self._perfect.score)
-        return costs
-
-    def _worthwhile(self, proposal: Proposal, now: Verdict) -> bool:
-        """Return whether any judge expects a gain: of two, both must be content before the painting ends."""
-        gains = np.array(self._costs(now)) - self._costs(proposal.verdict)
-        return bool(gains.max() > WORTHWHILE)
 
     def _execute(self, motion: Motion, batch: Array) -> Iterator[events.Event]:
         """Execute the strokes of a batch; ends early when cancelled, and after a stroke when paused."""
@@ -323,7 +281,7 @@ class Painter:
         seen = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         canvas = cv2.resize(seen, (CANVAS_PX, CANVAS_PX), interpolation=cv2.INTER_AREA)
         yield events.Observed(picture, canvas, time.perf_counter() - started)
-        yield events.Scored(self.agent.judge(canvas, self._image))
+        yield events.Scored(self._choice.verdict(canvas))
         if self.strokes:
             yield from self._correct(seen)
         return canvas

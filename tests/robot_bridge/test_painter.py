@@ -15,8 +15,9 @@ from planner.agent import Agent, Proposal, Verdict
 from planner.target import Target
 from robot_bridge import events
 from robot_bridge.arms.pybullet import PyBulletArm, true_calibration
+from robot_bridge.choice import Judge
 from robot_bridge.paint import conduct
-from robot_bridge.painter import Executed, Judge, Painter, Settings
+from robot_bridge.painter import Executed, Painter, Settings
 from robot_bridge.robots.robot import Robot
 from robot_bridge.trajectory import Speeds
 from sim.brush import BRUSHES
@@ -56,7 +57,7 @@ class Studio:
 
 
 class Planner(Agent):
-    """An agent that plans given strokes, in one way to go on or several."""
+    """An agent that plans given strokes, in one way to go on or several; the loop may improve them a little."""
 
     def __init__(self, strokes: np.ndarray, proposals: list[Proposal] | None = None) -> None:
         super().__init__("given", None, None)
@@ -213,9 +214,9 @@ def test_the_judge_chooses_among_the_ways_to_go_on(build: Callable[..., Studio],
 
     studio = build(Judging(), target, judge=judge, strokes=1)
     planned = of_kind(studio.paint(), events.Planned)[0]
-    np.testing.assert_array_equal(planned.strokes[0], LINES[chosen])
-    assert planned.verdicts[0] is verdicts[chosen]
-    assert set(planned.verdicts) == set(verdicts)
+    # The chosen one was improved further, and so was its verdict.
+    assert planned.strokes[0] == pytest.approx(LINES[chosen], abs=0.05)
+    assert set(planned.verdicts[1:]) == set(verdicts) - {verdicts[chosen]}
 
 
 def test_painting_ends_when_more_strokes_would_not_better_it(build: Callable[..., Studio]) -> None:
@@ -321,7 +322,7 @@ def test_a_cancelled_painting_goes_on_from_what_the_camera_sees(build: Callable[
     assert names(again)[:4] == ["Observed", "Scored", "Shifted", "Planned"]
     assert of_kind(again, events.Shifted)[0].shift_m == pytest.approx((0.002, 0.0), abs=3e-4)
     assert [event.index for event in of_kind(again, events.StrokeDone)] == list(range(len(done), 4))
-    np.testing.assert_array_equal(second.painter.strokes, LINES)
+    assert np.array(second.painter.strokes) == pytest.approx(LINES, abs=0.03)
     # All paint of the first sitting, also of the stroke that was cancelled, is still there.
     assert (second.world.painting() <= paper + 0.01).all()
 

@@ -1,0 +1,94 @@
+"""What to paint next: the agent proposes, the judge chooses, and the best is improved further."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner import search
+from planner.actions import CANVAS_PX, WidthLimits
+from planner.agent import RENDERS, Agent, Proposal, Verdict, useful
+from planner.search import Tuning
+from sim.canvas import blank, paint
+
+Array = NDArray[np.float64]
+Grey = NDArray[np.float32]
+Judge = Literal["error", "discriminator", "both"]
+
+CONTINUATIONS: Final = 3
+"""Ways to begin that the agent proposes."""
+FRESH: Final = 1
+"""New ways to go on that it proposes at each look, beside the rest of the last plan."""
+AHEAD: Final = Tuning(coarse_px=1.5, fine_px=0.35, newton=0.5)
+"""How strokes that are good already are improved."""
+WORTHWHILE: Final = 0.01
+"""A plan is worth painting if it promises to lower what a judge counts by this share of blank paper's."""
+
+
+class Choice:
+    """Chooses the strokes to come, for one target."""
+
+    def __init__(self, agent: Agent, target: Grey, limits: WidthLimits, judge: Judge) -> None:
+        """Make ready.
+
+        Args:
+            agent: Proposes and judges.
+            target: (64, 64) what to paint.
+            limits: Widths that the brush can paint.
+            judge: What counts; without a discriminator the squared error alone.
+        """
+        self._agent, self._target, self._limits, self._judge = agent, target, limits, judge
+        self._blank = agent.judge(blank(CANVAS_PX), target)
+        self._perfect = agent.judge(target, target)
+
+    def verdict(self, canvas: Grey) -> Verdict:
+        """Return the agent's verdict on a canvas (64, 64)."""
+        return self._agent.judge(canvas, self._target)
+
+    def proposals(self, canvas: Grey, strokes: int, ahead: Array, seed: int) -> list[Proposal]:
+        """Return ways to go on from a canvas, the best first.
+
+        Args:
+            canvas: (64, 64) as it was seen.
+            strokes: How many at most.
+            ahead: (n, 12) the rest of the last plan, which is one of the ways.
+            seed: Of everything random.
+        """
+        count = FRESH if len(ahead) else CONTINUATIONS
+        proposals = self._agent.propose(self._target, canvas, strokes, seed, self._limits, count)
+        if len(ahead):
+            proposals.append(self._improved(ahead, canvas, seed, RENDERS // 2))
+        proposals.sort(key=self._cost)
+        # Improving one further is cheaper than proposing more, and pays more.
+        better = self._improved(proposals[0].strokes, canvas, seed, RENDERS)
+        if self._cost(better) < self._cost(proposals[0]):
+            proposals[0] = better
+        return proposals
+
+    def worthwhile(self, proposal: Proposal, canvas: Grey) -> bool:
+        """Return whether any judge expects a gain: of two, both must be content before a painting ends."""
+        gains = np.array(self._costs(self.verdict(canvas))) - self._costs(proposal.verdict)
+        return bool(gains.max() > WORTHWHILE)
+
+    def _improved(self, strokes: Array, canvas: Grey, seed: int, renders: int) -> Proposal:
+        """Return strokes (n, 12) improved jointly, those of no use left out."""
+        curves, rng = search.to_curves(strokes), np.random.default_rng(seed)
+        curves = search.improve(canvas, self._target, curves, renders, rng, self._limits, AHEAD)
+        better = useful(search.to_strokes(curves), canvas, self._target)
+        predicted = canvas.copy()
+        paint(predicted, better)
+        return Proposal(better, predicted, self.verdict(predicted))
+
+    def _cost(self, proposal: Proposal) -> float:
+        return sum(self._costs(proposal.verdict))
+
+    def _costs(self, verdict: Verdict) -> list[float]:
+        """Return what each judge counts: about 1 for blank paper, less for better canvases."""
+        costs = []
+        if self._agent.discriminator is None or self._judge != "discriminator":
+            costs.append(verdict.error / self._blank.error)
+        if self._agent.discriminator is not None and self._judge != "error":
+            costs.append(1 - verdict.score / self._perfect.score)
+        return costs
