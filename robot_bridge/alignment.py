@@ -77,8 +77,9 @@ def estimate(seen: Image, predicted: Image, canvas_size_m: tuple[float, float]) 
         return None
     levels = [_Level(ink_seen, ink_meant, canvas_size_m, blur) for blur in BLURS]
     # From coarse to fine finds large movements; but where strokes are missing, coarse pictures can lead astray.
-    found = [_descend(levels[first:]) for first in (0, 1)]
-    state, covariance, _ = min(found, key=lambda result: result[2])
+    state, covariance, left = _descend(levels)
+    if levels[-1].correlation(state) < PERFECT_CORRELATION:
+        state, covariance, _ = min((state, covariance, left), _descend(levels[1:]), key=lambda result: result[2])
     correlation = levels[-1].correlation(state)
     if not correlation >= LEAST_CORRELATION:
         return None

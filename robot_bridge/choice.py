@@ -17,10 +17,8 @@ Array = NDArray[np.float64]
 Grey = NDArray[np.float32]
 Judge = Literal["error", "discriminator", "both"]
 
-CONTINUATIONS: Final = 3
-"""Ways to begin that the agent proposes."""
-FRESH: Final = 1
-"""New ways to go on that it proposes at each look, beside the rest of the last plan."""
+CONTINUATIONS: Final = 2
+"""Ways to go on that are compared at each look; one of them is the rest of the last plan, where there is one."""
 AHEAD: Final = Tuning(coarse_px=1.5, fine_px=0.35, newton=0.5)
 """How strokes that are good already are improved."""
 WORTHWHILE: Final = 0.01
@@ -56,7 +54,7 @@ class Choice:
             ahead: (n, 12) the rest of the last plan, which is one of the ways.
             seed: Of everything random.
         """
-        count = FRESH if len(ahead) else CONTINUATIONS
+        count = CONTINUATIONS - (1 if len(ahead) else 0)
         proposals = self._agent.propose(self._target, canvas, strokes, seed, self._limits, count)
         if len(ahead):
             proposals.append(self._improved(ahead, canvas, seed, RENDERS // 2))

@@ -33,9 +33,10 @@ def preview(args: Args) -> None:
     from planner.actions import WidthLimits
     from robot_bridge import trajectory
     from robot_bridge.kinematics import Kinematics
+    from robot_bridge.painter import PICTURE_PX
     from robot_bridge.preparation import check_out, load, nominal_calibration, out_folder
     from robot_bridge.progress import report
-    from robot_bridge.record import PICTURE_PX, squared_error
+    from robot_bridge.record import squared_error
     from sim import whole_file
     from sim.canvas import render
 

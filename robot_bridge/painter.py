@@ -27,8 +27,8 @@ from sim.errors import InputError
 from sim.stroke import COLUMNS
 
 Array = NDArray[np.float64]
-PICTURE_PX: Final = 512
-"""Pixels of the rectified view's longer side."""
+PICTURE_PX: Final = 448
+"""Pixels of the rectified view's longer side: about as many as a camera of 640×480 has there, 7 a canvas pixel."""
 LEAST_PAINT: Final = 0.3
 """A stroke of which less than this share is seen left no paint."""
 

@@ -24,13 +24,12 @@ from planner.program import Provenance, StrokeProgram
 from planner.target import Target
 from robot_bridge import events
 from robot_bridge.journal import NAME, Journal, Kind
-from robot_bridge.painter import Executed
+from robot_bridge.painter import PICTURE_PX, Executed
 from sim import whole_file
 from sim.canvas import blank, render
 from sim.errors import InputError
 from sim.stroke import COLUMNS
 
-PICTURE_PX: Final = 512
 PAPERS: Final = ("paper-a.png", "paper-b.png")
 """The simulated paper, in turns, so that the one which the journal names last is always whole."""
 

@@ -25,6 +25,7 @@ from planner.policy import Policy
 from planner.program import StrokeProgram
 from robot_bridge.journal import NAME, Journal
 from robot_bridge.paint import main
+from robot_bridge.painter import PICTURE_PX
 from sim.canvas import render
 
 ROOT = Path(__file__).parents[2]
@@ -97,7 +98,7 @@ def check_whole(folder: Path, strokes: int = 4) -> dict[str, Any]:
     assert summary["target"] == "cat"
     # What the camera sees is every stroke once: none lost, none in another place.
     seen = cv2.imread(str(folder / "painting.png"), cv2.IMREAD_GRAYSCALE) / 255
-    meant = render(executed, 512)
+    meant = render(executed, len(seen))
     assert np.mean((seen - meant) ** 2) < 0.05 * np.mean((1 - meant) ** 2)
     assert summary["mse_transfer_share"] < 0.05
     lengths = [entry["length_m"] for entry in entries(folder) if entry.get("entry") == "stroke_done"]
@@ -131,7 +132,7 @@ def test_a_painting_leaves_its_pictures_program_film_and_figures(
     assert max(map(abs, figures["estimated_shift_mm"])) < 0.2
     assert figures["discriminator_score"] is None
     assert figures["paint_time_s"] < figures["arm_time_s"]
-    for name, side in (("target.png", 64), ("planned.png", 512), ("painting.png", 512)):
+    for name, side in (("target.png", 64), ("planned.png", PICTURE_PX), ("painting.png", PICTURE_PX)):
         assert cv2.imread(str(tmp_path / "cat" / name)).shape[:2] == (side, side)
     film = cv2.VideoCapture(str(tmp_path / "cat" / "painting.mp4"))
     frames = []
