@@ -1,6 +1,6 @@
 """How true the simulated arm paints, and in what time, beside the limits it must keep: `make bench`.
 
-    python -P benchmarks/arm.py [--digits FOLDER] [--model NAME] [--only NAME ...]
+    python -m benchmarks.arm [--digits FOLDER] [--model NAME] [--only NAME ...]
 
 FOLDER holds 64×64 PNG digits for the figure about a hidden error of the paper; without it OpenCV's own are drawn.
 """
