@@ -7,6 +7,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.calibration import Calibration
 from planner import search
 from planner.actions import CANVAS_PX, WidthLimits
 from planner.agent import RENDERS, Agent, Proposal, Verdict, useful
@@ -21,8 +22,20 @@ CONTINUATIONS: Final = 2
 """Ways to go on that are compared at each look; one of them is the rest of the last plan, where there is one."""
 AHEAD: Final = Tuning(coarse_px=1.5, fine_px=0.35, newton=0.5)
 """How strokes that are good already are improved."""
+SURE_TOUCH: Final = 1.1
+"""The narrowest planned width over the narrowest that the brush paints."""
 WORTHWHILE: Final = 0.01
 """A plan is worth painting if it promises to lower what a judge counts by this share of blank paper's."""
+
+
+def paintable(calibration: Calibration) -> WidthLimits:
+    """Return the widths that the brush paints on the paper, as fractions of its longer side.
+
+    At its narrowest the brush would only just touch: the smallest deviation then lifts it and leaves dashes. The limits
+    stay a little above that.
+    """
+    brush, side = calibration.brush, calibration.longer_side_m
+    return WidthLimits(SURE_TOUCH * brush.min_width_m / side, brush.max_width_m / side)
 
 
 class Choice:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 def preview(args: Args) -> None:
     """Plan without an arm; write the plan and print its figures."""
-    from planner.actions import WidthLimits
     from robot_bridge import trajectory
+    from robot_bridge.choice import paintable
     from robot_bridge.kinematics import Kinematics
     from robot_bridge.painter import PICTURE_PX
     from robot_bridge.preparation import check_out, load, nominal_calibration, out_folder
@@ -44,10 +44,8 @@ def preview(args: Args) -> None:
     folder = out_folder(args, target)
     check_out(folder)
     calibration = nominal_calibration(args, robot)
-    side = calibration.longer_side_m
-    limits = WidthLimits(calibration.brush.min_width_m / side, calibration.brush.max_width_m / side)
     started = time.perf_counter()
-    program = agent.paint(target.image, args.strokes, args.seed, limits)
+    program = agent.paint(target.image, args.strokes, args.seed, paintable(calibration))
     speeds = settings_of(args).speeds
     motion = trajectory.plan(program.strokes, 0, robot, Kinematics(robot), calibration, robot.look, speeds, robot.look)
     planned = render(program.strokes)

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.calibration import Calibration
-from planner.actions import CANVAS_PX, WidthLimits
+from planner.actions import CANVAS_PX
 from planner.agent import Agent, Proposal
 from planner.target import Target
 from robot_bridge import alignment, events, trajectory
 from robot_bridge.arms.arm import Arm, ArmFault
-from robot_bridge.choice import Choice, Judge
+from robot_bridge.choice import Choice, Judge, paintable
 from robot_bridge.kinematics import Kinematics
 from robot_bridge.robots.robot import Robot
 from robot_bridge.tracking import deviation
@@ -93,7 +93,6 @@ class Painter:
         """Corrected after each look by where the strokes appear."""
         self.planning = False
         """Whether it only thinks: nothing moves, nobody listens, and an exception does no harm."""
-        side = calibration.longer_side_m
         self.strokes: list[Array] = []
         """Executed strokes (12,), as they were meant."""
         self._nominal = calibration
@@ -104,8 +103,7 @@ class Painter:
             self._aims = [calibration.moved(aim[:2], float(aim[2])) for aim in executed.aims]
             self.calibration = self._aims[-1] if self._aims else calibration
         self._ahead = np.zeros((0, len(COLUMNS)))
-        limits = WidthLimits(calibration.brush.min_width_m / side, calibration.brush.max_width_m / side)
-        self._choice = Choice(agent, target.image, limits, settings.judge)
+        self._choice = Choice(agent, target.image, paintable(calibration), settings.judge)
         # A camera that does not fit the calibration is told here, before anything moves.
         calibration.rectify(look(), PICTURE_PX)
         # Plain flags, no locks: a signal handler that meets a lock which its own thread holds waits for ever.

@@ -393,3 +393,29 @@ def test_the_same_seed_paints_the_same_picture(build: Callable[..., Studio]) -> 
         studio.paint()
         pictures.append(studio.world.painting())
     np.testing.assert_array_equal(pictures[0], pictures[1])
+
+
+def test_the_narrowest_planned_line_leaves_no_gaps() -> None:
+    """A line as thin as the planner may ask for is one piece on the simulated paper."""
+    import cv2
+
+    from robot_bridge import trajectory
+    from robot_bridge.arms.pybullet import PyBulletArm, true_calibration
+    from robot_bridge.choice import paintable
+    from robot_bridge.kinematics import Kinematics
+    from robot_bridge.robots.robot import Robot
+    from sim.brush import BRUSHES
+    from sim.world import World
+
+    brush = BRUSHES["round-20"]
+    robot = Robot.load("panda", brush)
+    with World(robot.urdf, robot.joint_names, robot.look, brush, robot.canvas_pose((0.2, 0.2))) as world:
+        calibration = true_calibration(world, robot)
+        size = paintable(calibration).narrowest
+        lines = np.array([[0.2, v, 0.5, v + 0.1, 0.8, v, size, 1, 1, 0, 0, 0] for v in (0.3, 0.6)])
+        motion = trajectory.plan(lines, 0, robot, Kinematics(robot), calibration, robot.look)
+        with PyBulletArm(world, robot) as arm:
+            for segment in motion.segments:
+                arm.execute(segment, lambda: False)
+        ink = (world.painting()[..., 0] < 0.5).astype(np.uint8)
+    assert cv2.connectedComponents(ink)[0] - 1 == 2
