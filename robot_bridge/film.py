@@ -25,7 +25,7 @@ class Film:
         self.seconds = 0.0
         """Time spent on it [s]."""
         self._folder = folder
-        self._part = folder / ".painting.part.mp4"
+        self._part = folder / ".film-to-come.mp4"
         self._writer: cv2.VideoWriter | None = None
 
     def frame(self, world: World) -> None:
@@ -40,6 +40,8 @@ class Film:
         self.seconds += time.perf_counter() - started
 
     def __enter__(self) -> Film:
+        # What a killed sitting left cannot be played.
+        self._part.unlink(missing_ok=True)
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sys
 import tempfile
 import time
@@ -173,7 +174,7 @@ def conduct(painter: Painter, kept: Record, show: Callable[[Event], None]) -> Ev
             suspend()
             kept.wait(time.perf_counter() - since)
     if failure is not None and kept.journal is not None:
-        raise InputError(f"{failure}; then go on with spiral-paint --resume {kept.folder}")
+        raise InputError(f"{failure}; then go on with spiral-paint --resume {shlex.quote(str(kept.folder))}")
     if failure is not None:
         raise failure
     return event
@@ -186,9 +187,10 @@ def told(kept: Record, last: Event) -> int:
 
     report(kept.figures)
     if isinstance(last, events.Finished):
-        print(f"{kept.folder}: painting.png, painting.mp4, planned.png, program.json, summary.json, journal.jsonl")
+        files = sorted(path.name for path in kept.folder.iterdir() if path.is_file())
+        print(f"{kept.folder}: {', '.join(files)}")
         return 0
-    on = f"go on with spiral-paint --resume {kept.folder}"
+    on = f"go on with spiral-paint --resume {shlex.quote(str(kept.folder))}"
     if isinstance(last, events.Fault):
         print(f"spiral-paint: {last.reason} Then {on}", file=sys.stderr)
         return 1

@@ -29,6 +29,9 @@ from sim.stroke import COLUMNS
 Array = NDArray[np.float64]
 PICTURE_PX: Final = 448
 """Pixels of the rectified view's longer side: about as many as a camera of 640×480 has there, 7 a canvas pixel."""
+DARK: Final = 0.15
+"""Clean paper is nowhere darker by this than the most of it, of 1 from black to white."""
+LEAST_COVERED: Final = 0.001
 LEAST_PAINT: Final = 0.3
 """A stroke of which less than this share is seen left no paint."""
 
@@ -104,8 +107,10 @@ class Painter:
             self.calibration = self._aims[-1] if self._aims else calibration
         self._ahead = np.zeros((0, len(COLUMNS)))
         self._choice = Choice(agent, target.image, paintable(calibration), settings.judge)
-        # A camera that does not fit the calibration is told here, before anything moves.
-        calibration.rectify(look(), PICTURE_PX)
+        # A camera that does not fit the calibration, or does not see the paper, is told here, before anything moves.
+        first_view = calibration.rectify(look(), PICTURE_PX)
+        if executed is None:
+            _check_free(first_view)
         # Plain flags, no locks: a signal handler that meets a lock which its own thread holds waits for ever.
         self._cancelled = self._stopped = self._paused = False
         self._lift_when_cancelled = True
@@ -303,6 +308,18 @@ class Painter:
                 alignment.relocated(stroke[None], aim, self.calibration)
                 for stroke, aim in zip(self.strokes, self._aims, strict=True)
             ]
+        )
+
+
+def _check_free(view: NDArray[np.float32]) -> None:
+    """Raise InputError where a rectified view (H, W, 3) does not show clean paper all over."""
+    rim = round(0.02 * min(view.shape[:2]))
+    inner = cv2.GaussianBlur(view.min(axis=2), (0, 0), 2)[rim:-rim, rim:-rim]
+    covered = float(np.mean(inner < np.median(inner) - DARK))
+    if covered > LEAST_COVERED or np.median(inner) < 0.5:
+        raise InputError(
+            f"paper: the camera sees {100 * covered:.1f} % of it covered or painted; lay clean paper, and a smaller or "
+            "less tilted one if the arm at rest hides it"
         )
 
 

@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from robot_bridge.arguments import Args
 from sim.errors import InputError
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from planner.agent import Agent
     from planner.target import Target
     from robot_bridge.robots.robot import Robot
+
+LINES_ACROSS: Final = 20
+"""Narrowest lines that must fit side by side on the paper."""
 
 
 def load(args: Args) -> tuple[Target, Agent, Robot]:
@@ -30,7 +33,13 @@ def load(args: Args) -> tuple[Target, Agent, Robot]:
 
     if args.brush not in BRUSHES:
         raise InputError(f"--brush {args.brush}: unknown; choose one of {', '.join(BRUSHES)}")
-    robot = Robot.load(args.robot, BRUSHES[args.brush])
+    brush = BRUSHES[args.brush]
+    if args.canvas_size < LINES_ACROSS * brush.min_width_m:
+        raise InputError(
+            f"--canvas-size {args.canvas_size:g}: too small for {args.brush}, whose narrowest line is "
+            f"{1000 * brush.min_width_m:g} mm; give {LINES_ACROSS * brush.min_width_m:g} or more, or another --brush"
+        )
+    robot = Robot.load(args.robot, brush)
     if args.canvas_centre is not None:
         robot = replace(robot, canvas_centre_m=np.array(args.canvas_centre, dtype=np.float64))
     assert args.target is not None

@@ -98,6 +98,8 @@ class Record:
             known = [entry["totals"] for entry in self.journal.entries if "totals" in entry]
             self.totals = Totals(**known[-1]) if known else self.totals
             self._paper_name = _paper_named(self.journal) or self._paper_name
+            for torn in self.folder.glob(".*.part"):
+                torn.unlink(missing_ok=True)
         self._before = (self.totals.paint_s, self.totals.film_s, self.totals.max_force_n)
         self._started_s = time.perf_counter()
         self._seen: tuple[events.Observed, int] | None = None
@@ -205,18 +207,22 @@ class Record:
     def _begin(self, event: events.Planned) -> None:
         """Make the folder with everything that a resumed job needs, or leave nothing."""
         new = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
+        written = ["target.png", "planned.png"]
         try:
             whole_file.make_folder(self.folder)
+            self.target.save(self.folder / written[0])
+            whole_file.write_image(self.folder / written[1], render(event.strokes, PICTURE_PX, channels=3))
+            # The journal last: where there is one, the painting can be resumed.
             self.journal = Journal.create(self.folder, self._header)
-            self.target.save(self.folder / "target.png")
-            whole_file.write_image(self.folder / "planned.png", render(event.strokes, PICTURE_PX, channels=3))
+            written.append(NAME)
             self._plan(self.journal, event)
         except BaseException:
             if self.journal is not None:
                 self.journal.close()
-                for name in (NAME, "target.png", "planned.png"):
-                    (self.folder / name).unlink(missing_ok=True)
             self.journal = None
+            for name in written:
+                with contextlib.suppress(OSError):
+                    (self.folder / name).unlink()
             for path in new:
                 with contextlib.suppress(OSError):
                     path.rmdir()

@@ -372,6 +372,8 @@ REFUSED = [
     ([CAT, *NONE, "--seed", "-1"], "--seed -1: give a whole number"),
     ([CAT, *NONE, "--judge", "discriminator"], "--model none has no discriminator"),
     ([CAT, *NONE, "--canvas-size", "0.01"], "--canvas-size 0.01: give 0.02 to 2 metres"),
+    ([CAT, *NONE, "--canvas-size", "0.03"], "--canvas-size 0.03: too small for round-20, whose narrowest line is 2 mm"),
+    ([CAT, *NONE, "--canvas-size", "0.4", "--no-film"], "paper: the camera sees"),
     ([CAT, *NONE, "--canvas-size", "nan"], "--canvas-size nan: give 0.02 to 2 metres"),
     ([CAT, *NONE, "--canvas-size", "0.9"], "canvas of 0.9 m: panda cannot reach"),
     ([CAT, *NONE, "--canvas-centre", "1.5", "0", "0.02"], "canvas of 0.2 m: panda cannot reach"),

@@ -178,6 +178,13 @@ def test_a_hidden_error_of_the_paper_is_estimated_and_corrected(build: Callable[
         assert share[0] <= off <= share[1]
 
 
+def test_paper_that_is_painted_already_is_refused_before_anything_moves(build: Callable[..., Studio]) -> None:
+    paper = np.ones((800, 800, 3))
+    paper[300:340, 300:340] = 0.0
+    with pytest.raises(InputError, match=r"paper: the camera sees 0\.\d % of it covered or painted"):
+        build(paper=paper)
+
+
 def test_open_loop_plans_once_looks_once_and_corrects_nothing(build: Callable[..., Studio]) -> None:
     studio = build(imperfections=Imperfections(canvas_shift_m=(0.003, 0.0)), feedback_every=0, strokes=4)
     told = studio.paint()
