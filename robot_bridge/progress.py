@@ -55,7 +55,7 @@ class _Progress:
             case events.StrokeDone():
                 self._painted_m += event.length_m
                 self._to_come_m = max(0.0, self._to_come_m - event.length_m)
-                self._bar.update()
+                self._bar.n += 1
             case events.Scored():
                 self._say(f"look: after {painted} strokes {_told(event.verdict)}")
             case events.Shifted():
