@@ -101,5 +101,6 @@ class Choice:
         if self._agent.discriminator is None or self._judge != "discriminator":
             costs.append(verdict.error / self._blank.error)
         if self._agent.discriminator is not None and self._judge != "error":
-            costs.append(1 - verdict.score / self._perfect.score)
+            # Better than the target itself is no better; and a score that means nothing divides by nothing.
+            costs.append(1 - min(1.0, verdict.score / max(self._perfect.score, 1e-3)))
         return costs

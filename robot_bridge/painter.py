@@ -57,6 +57,8 @@ class Executed(NamedTuple):
     """(n, 12) as they were meant."""
     aims: Array
     """(n, 3) each one's `events.StrokeDone.aim`."""
+    ahead: Array
+    """(m, 12) the rest of the last plan."""
 
 
 class Painter:
@@ -105,7 +107,7 @@ class Painter:
             self.strokes = list(executed.strokes)
             self._aims = [calibration.moved(aim[:2], float(aim[2])) for aim in executed.aims]
             self.calibration = self._aims[-1] if self._aims else calibration
-        self._ahead = np.zeros((0, len(COLUMNS)))
+        self._ahead = executed.ahead if executed is not None else np.zeros((0, len(COLUMNS)))
         self._choice = Choice(agent, target.image, paintable(calibration), settings.judge)
         # A camera that does not fit the calibration, or does not see the paper, is told here, before anything moves.
         first_view = calibration.rectify(look(), PICTURE_PX)
@@ -161,8 +163,9 @@ class Painter:
                 reason = "more strokes would not better it"
                 break
             yield planned
-            batch = chosen.strokes[: self.settings.feedback_every or None]
+            batch, first = chosen.strokes[: self.settings.feedback_every or None], len(self.strokes)
             yield from self._execute(motion, batch)
+            self._ahead = chosen.strokes[len(self.strokes) - first :]
             if self._paused and not self._cancelled:
                 yield from self._rise(None, self._is_cancelled)
                 self._paused = False
@@ -192,7 +195,6 @@ class Painter:
             return None
         finally:
             self.planning = False
-        self._ahead = chosen.strokes[settings.feedback_every :]
         verdicts = tuple(proposal.verdict for proposal in proposals)
         seconds = time.perf_counter() - started
         length = motion.path_length_m

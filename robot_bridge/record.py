@@ -321,7 +321,7 @@ def executed(journal: Journal) -> Executed | None:
         raise InputError(f"{journal.folder / NAME}: a stroke lacks its aim; paint anew") from None
     if len(offsets) != len(journal.executed) or not np.isfinite(offsets).all():
         raise InputError(f"{journal.folder / NAME}: a stroke lacks its aim; paint anew")
-    return Executed(journal.executed, offsets) if journal.entries else None
+    return Executed(journal.executed, offsets, journal.planned) if journal.entries else None
 
 
 def kept_paper(journal: Journal) -> NDArray[np.uint8] | None:

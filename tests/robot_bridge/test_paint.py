@@ -83,8 +83,11 @@ def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, errors
 
 
-def check_whole(folder: Path, strokes: int = 4) -> dict[str, Any]:
-    """Check that a finished painting's files agree with each other, and return its summary."""
+def check_whole(folder: Path, strokes: int = 4, cut: bool = False) -> dict[str, Any]:
+    """Check that a finished painting's files agree with each other, and return its summary.
+
+    Where a stroke was `cut` short by a cancel, its paint is on the paper beside the program's.
+    """
     with Journal.resume(folder) as journal:
         assert journal.finished
         executed = journal.executed
@@ -96,11 +99,13 @@ def check_whole(folder: Path, strokes: int = 4) -> dict[str, Any]:
     assert summary["finished"]
     assert summary["strokes"] == strokes
     assert summary["target"] == "cat"
-    # What the camera sees is every stroke once: none lost, none in another place.
+    # What the camera sees is every stroke: none lost, none in another place.
     seen = cv2.imread(str(folder / "painting.png"), cv2.IMREAD_GRAYSCALE) / 255
     meant = render(executed, len(seen))
-    assert np.mean((seen - meant) ** 2) < 0.05 * np.mean((1 - meant) ** 2)
-    assert summary["mse_transfer_share"] < 0.05
+    assert np.mean(seen[meant < 0.5]) < 0.1
+    if not cut:
+        assert np.mean((seen - meant) ** 2) < 0.05 * np.mean((1 - meant) ** 2)
+        assert summary["mse_transfer_share"] < 0.05
     lengths = [entry["length_m"] for entry in entries(folder) if entry.get("entry") == "stroke_done"]
     assert summary["path_length_mm"] == pytest.approx(1000 * sum(lengths))
     assert summary["arm_time_s"] > summary["path_length_mm"] / 1000 / 0.2
@@ -164,7 +169,7 @@ def test_ctrl_c_lifts_the_brush_and_the_painting_resumes(
     assert before["strokes"] == strokes_in(folder) < 4
     code, _, errors = end(start("--resume", folder, "--no-film"))
     assert (code, errors) == (0, "")
-    after = check_whole(folder)
+    after = check_whole(folder, cut=True)
     for name in ("path_length_mm", "arm_time_s", "plan_time_s", "paint_time_s"):
         assert after[name] > before[name]
     code, _, errors = end(start("--resume", folder))
