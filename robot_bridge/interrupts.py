@@ -1,4 +1,4 @@
-"""Ctrl-C, Ctrl-Z and a request to end: what they do to a painting."""
+"""Ctrl-C, Ctrl-Z and a request to end: what they do to a painting; and outputs that are closed or to be silent."""
 
 from __future__ import annotations
 
@@ -84,3 +84,14 @@ def quiet() -> Iterator[None]:
             os.dup2(copy, number)
             os.close(copy)
         os.close(nothing)
+
+
+@contextlib.contextmanager
+def told_if_possible() -> Iterator[None]:
+    """Print in this context; a closed pipe or a full disk behind the output is no reason to fail."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError:
+        # What is left in the buffer would fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

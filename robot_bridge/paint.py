@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import shlex
 import sys
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 import tyro
 
 from robot_bridge.arguments import MANUAL, Args, check, header, resumed, settings_of
-from robot_bridge.interrupts import Interrupts, quiet, suspend
+from robot_bridge.interrupts import Interrupts, quiet, suspend, told_if_possible
 from sim.errors import InputError
 
 if TYPE_CHECKING:
@@ -185,10 +186,12 @@ def told(kept: Record, last: Event) -> int:
     from robot_bridge import events
     from robot_bridge.progress import report
 
-    report(kept.figures)
+    with told_if_possible():
+        report(kept.figures)
+        if isinstance(last, events.Finished):
+            files = sorted(path.name for path in kept.folder.iterdir() if path.is_file())
+            print(f"{kept.folder}: {', '.join(files)}")
     if isinstance(last, events.Finished):
-        files = sorted(path.name for path in kept.folder.iterdir() if path.is_file())
-        print(f"{kept.folder}: {', '.join(files)}")
         return 0
     on = f"go on with spiral-paint --resume {shlex.quote(str(kept.folder))}"
     if isinstance(last, events.Fault):
@@ -203,7 +206,15 @@ def told(kept: Record, last: Event) -> int:
 
 def main() -> int:
     """Run the command; return its exit code."""
-    args = tyro.cli(Args, prog="spiral-paint", description=MANUAL)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Lines at once also in a file, and no failure where a terminal has no sign for a degree.
+            stream.reconfigure(errors="replace", line_buffering=True)
+    args = None
+    with told_if_possible():
+        args = tyro.cli(Args, prog="spiral-paint", description=MANUAL)
+    if args is None:
+        return 0  # whoever asked for help has read enough
     with Interrupts().heeded() as interrupts:
         try:
             check(args)

@@ -307,14 +307,56 @@ def test_a_preview_needs_no_pybullet_and_moves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "painted").exists()
 
 
-def test_what_is_printed_into_a_closed_pipe_does_not_stop_the_arm(
+def test_an_output_that_takes_nothing_does_not_stop_the_arm(
     tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    process = start(CAT, *QUICK, "--out", tmp_path / "cat")
+    process = start(CAT, *QUICK, "--out", tmp_path / "closed")
     assert process.stdout is not None
     process.stdout.close()
-    process.wait(timeout=120)
-    check_whole(tmp_path / "cat")
+    assert process.wait(timeout=120) == 0
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    check_whole(tmp_path / "closed")
+    with open("/dev/full", "w") as full:
+        code, _, errors = end(start(CAT, *QUICK, "--out", tmp_path / "full", stdout=full))
+    assert (code, errors) == (0, "")
+    plain = ENVIRONMENT | {"PYTHONIOENCODING": "ascii"}
+    words = command(CAT, *QUICK, "--out", tmp_path / "plain")
+    result = subprocess.run(words, env=plain, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_joint_that_sticks_is_told_and_the_painting_resumes(
+    tmp_path: Path,
+    start: Callable[..., subprocess.Popen[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    from sim import world
+
+    class Sticking(world.World):
+        """The elbow sticks from the fourth second on."""
+
+        def servo(self, q: Any, qd: Any = None) -> None:
+            q = np.array(q)
+            if self.time_s > 4:
+                q[3] = self.stuck_at
+            self.stuck_at = q[3]
+            super().servo(q, qd)
+
+    monkeypatch.setattr(world, "World", Sticking)
+    folder = tmp_path / "cat"
+    monkeypatch.setattr(sys, "argv", ["spiral-paint", CAT, *QUICK, "--out", str(folder)])
+    capfd.readouterr()
+    assert main() == 1
+    errors = capfd.readouterr().err
+    assert errors.startswith("spiral-paint: path: joint panda_joint4 is")
+    assert errors.endswith(f"go on with spiral-paint --resume {folder}\n")
+    assert errors.count("\n") == 1
+    assert entries(folder)[-1]["entry"] == "fault"
+    code, _, errors = end(start("--resume", folder, "--no-film"))
+    assert (code, errors) == (0, "")
+    check_whole(folder, cut=True)
 
 
 def test_help_is_a_manual_with_units_examples_and_exit_codes(
