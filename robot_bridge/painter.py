@@ -173,7 +173,7 @@ class Painter:
             canvas = yield from self._go_and_look()
             if len(self.strokes) >= self.settings.strokes:
                 reason = "all strokes are painted"
-            elif not self.settings.feedback_every:
+            elif not self.settings.feedback_every and not len(self._ahead):
                 reason = "all planned strokes are painted"
         if self._cancelled:
             yield from self._end_cancelled()

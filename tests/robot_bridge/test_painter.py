@@ -393,6 +393,15 @@ def test_a_pause_finishes_the_stroke_and_lifts_and_the_painting_goes_on(build: C
     assert told[-1] == "Finished"
 
 
+def test_a_paused_open_loop_painting_goes_on_with_the_rest_of_its_plan(build: Callable[..., Studio]) -> None:
+    at = At(0.2, lambda: studio.painter.pause())
+    studio = build(on_tick=at, feedback_every=0)
+    told = studio.paint()
+    assert names(told)[:4] == ["Planned", "StrokeStarted", "StrokeDone", "Paused"]
+    assert len(of_kind(told, events.StrokeDone)) == 4
+    assert told[-1].reason == "all strokes are painted"
+
+
 def test_the_same_seed_paints_the_same_picture(build: Callable[..., Studio]) -> None:
     target = Target.load(EXAMPLES / "leaf.png")
     pictures = []
