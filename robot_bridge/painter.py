@@ -139,7 +139,7 @@ class Painter:
         """Paint and tell what happens.
 
         Raises:
-            InputError: The program cannot be executed; nothing has moved since the last event.
+            InputError: The first plan cannot be executed; nothing has moved. A later one ends in a `Fault`.
         """
         try:
             yield from self._loop()
@@ -184,17 +184,24 @@ class Painter:
         """Choose how to go on from a canvas (64, 64) and check the motion as a whole; None when interrupted."""
         started = time.perf_counter()
         settings = self.settings
+        left, seed = settings.strokes - len(self.strokes), settings.seed + 1000 * len(self.strokes)
         try:
-            self.planning = True
-            left, seed = settings.strokes - len(self.strokes), settings.seed + 1000 * len(self.strokes)
-            proposals = self._choice.proposals(canvas, left, self._ahead, seed)
-            chosen = proposals[0]
-            motion = self._motion(chosen.strokes, self.robot.look)
+            try:
+                self.planning = True
+                proposals = self._choice.proposals(canvas, left, self._ahead, seed)
+                chosen = proposals[0]
+                motion = self._motion(chosen.strokes, self.robot.look)
+            finally:
+                self.planning = False
         except KeyboardInterrupt:
             self._cancelled = True
             return None
-        finally:
-            self.planning = False
+        except InputError as error:
+            if not self.strokes:
+                raise
+            # The loop has moved the calibration to where the paper appeared, and that is out of reach.
+            reason = f"{error}; the arm holds, the brush is lifted. Lay the paper back where it was."
+            raise ArmFault(reason) from error
         verdicts = tuple(proposal.verdict for proposal in proposals)
         seconds = time.perf_counter() - started
         length = motion.path_length_m
@@ -270,7 +277,7 @@ class Painter:
         try:
             motion = self._motion(np.zeros((0, len(COLUMNS))), then)
         except InputError as error:
-            raise ArmFault(f"{error}; the arm holds where it is") from error
+            raise ArmFault(f"{error}; the arm holds where it is.") from error
         for segment in motion.segments:
             if cancelled():
                 return

@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike
 
 from planner.agent import Agent, Proposal, Verdict
 from planner.target import Target
-from robot_bridge import events
+from robot_bridge import events, trajectory
 from robot_bridge.arms.pybullet import PyBulletArm, true_calibration
 from robot_bridge.choice import Judge
+from robot_bridge.kinematics import UnreachableError
 from robot_bridge.paint import conduct
 from robot_bridge.painter import Executed, Painter, Settings
 from robot_bridge.robots.robot import Robot
@@ -280,6 +281,25 @@ def test_an_arm_that_is_not_where_it_was_does_not_move(build: Callable[..., Stud
     assert isinstance(told[-1], events.Fault)
     assert "start state" in told[-1].reason
     assert studio.world.time_s == moved_by_hand_s[0]
+
+
+def test_paper_that_is_found_out_of_reach_holds_the_arm_with_the_brush_lifted(
+    build: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = build(feedback_every=2)
+    plan = trajectory.plan
+
+    def out_of_reach(strokes: Any, first: int, *more: Any) -> trajectory.Motion:
+        if len(strokes) and first == 2:
+            raise UnreachableError("stroke 3: out of reach")
+        return plan(strokes, first, *more)
+
+    monkeypatch.setattr(trajectory, "plan", out_of_reach)
+    told = studio.paint()
+    assert isinstance(told[-1], events.Fault)
+    assert told[-1].reason.startswith("stroke 3: out of reach; the arm holds, the brush is lifted.")
+    assert names(told).count("StrokeDone") == 2
+    assert studio.world.tip_depth_m < -0.9 * studio.painter.settings.speeds.clearance_m
 
 
 class At:
