@@ -35,8 +35,9 @@ def preview(args: Args) -> None:
     from robot_bridge import trajectory
     from robot_bridge.choice import paintable
     from robot_bridge.kinematics import Kinematics
+    from robot_bridge.out_folder import check_new
     from robot_bridge.painter import PICTURE_PX
-    from robot_bridge.preparation import check_out, load, nominal_calibration, out_folder
+    from robot_bridge.preparation import load, nominal_calibration, out_folder
     from robot_bridge.progress import report
     from robot_bridge.record import squared_error
     from sim import whole_file
@@ -44,7 +45,7 @@ def preview(args: Args) -> None:
 
     target, agent, robot = load(args)
     folder = out_folder(args, target)
-    check_out(folder)
+    check_new(folder)
     calibration = nominal_calibration(args, robot)
     started = time.perf_counter()
     program = agent.paint(target.image, args.strokes, args.seed, paintable(calibration))
@@ -74,12 +75,13 @@ def preview(args: Args) -> None:
 def paint(args: Args, interrupts: Interrupts) -> tuple[Record, Event]:
     """Paint, or go on with a painting; return its record and its last event."""
     from robot_bridge.journal import Journal
-    from robot_bridge.preparation import check_out, load, out_folder
+    from robot_bridge.out_folder import check_new
+    from robot_bridge.preparation import load, out_folder
 
     if args.resume is None:
         target, agent, robot = load(args)
         folder = out_folder(args, target)
-        check_out(folder)
+        check_new(folder)
         return perform(args, target, agent, robot, folder, interrupts)
     with Journal.resume(args.resume) as journal:
         if journal.finished:

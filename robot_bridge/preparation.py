@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -89,19 +88,6 @@ def check_reach(args: Args, robot: Robot) -> None:
                 f"canvas of {args.canvas_size:g} m: {robot.name} cannot reach {np.round(place, 3).tolist()} m on it; "
                 "give a smaller --canvas-size or another --canvas-centre"
             ) from error
-
-
-def check_out(folder: Path) -> None:
-    """Refuse an out folder that holds a painting or cannot be written, before anything is planned."""
-    from robot_bridge.journal import NAME
-
-    if (folder / NAME).exists():
-        raise InputError(f"{folder}: holds a painting already; give --resume {folder} or another --out")
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise InputError(f"{there}: is no folder; give another --out")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"{there}: this folder cannot be written to; give another --out")
 
 
 def out_folder(args: Args, target: Target) -> Path:

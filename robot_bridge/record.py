@@ -24,6 +24,7 @@ from planner.program import Provenance, StrokeProgram
 from planner.target import Target
 from robot_bridge import events
 from robot_bridge.journal import NAME, Journal, Kind
+from robot_bridge.out_folder import check_new
 from robot_bridge.painter import PICTURE_PX, Executed
 from sim import whole_file
 from sim.canvas import blank, render
@@ -206,12 +207,15 @@ class Record:
 
     def _begin(self, event: events.Planned) -> None:
         """Make the folder with everything that a resumed job needs, or leave nothing."""
+        check_new(self.folder)
         new = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
-        written = ["target.png", "planned.png"]
+        written: list[str] = []
         try:
             whole_file.make_folder(self.folder)
-            self.target.save(self.folder / written[0])
-            whole_file.write_image(self.folder / written[1], render(event.strokes, PICTURE_PX, channels=3))
+            self.target.save(self.folder / "target.png")
+            written.append("target.png")
+            whole_file.write_image(self.folder / "planned.png", render(event.strokes, PICTURE_PX, channels=3))
+            written.append("planned.png")
             # The journal last: where there is one, the painting can be resumed.
             self.journal = Journal.create(self.folder, self._header)
             written.append(NAME)

@@ -22,11 +22,15 @@ import pytest
 from planner import checkpoint
 from planner.discriminator import Discriminator
 from planner.policy import Policy
-from planner.program import StrokeProgram
+from planner.program import Provenance, StrokeProgram
+from planner.target import Target
+from robot_bridge import events
 from robot_bridge.journal import NAME, Journal
 from robot_bridge.paint import main
 from robot_bridge.painter import PICTURE_PX
+from robot_bridge.record import Record
 from sim.canvas import render
+from sim.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -395,6 +399,10 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "painted").mkdir()
     with Journal.create(folder / "painted", {"strokes": 4}) as journal:
         journal.append("finished")
+    (folder / "mine" / "seen").mkdir(parents=True)
+    for name in ("target.png", "summary.json", "painting-2.mp4"):
+        (folder / name.partition(".")[0]).mkdir()
+        shutil.copy(CAT, folder / name.partition(".")[0] / name)
     (folder / "headless").mkdir()
     Journal.create(folder / "headless", {"strokes": 4}).close()
     (folder / "damaged").mkdir()
@@ -438,6 +446,11 @@ REFUSED = [
     ([CAT, *NONE, "--out", "BAD/empty.png/deep/er"], "empty.png: is no folder; give another --out"),
     ([CAT, *NONE, "--out", "BAD/painted"], "painted: holds a painting already; give --resume"),
     ([CAT, *NONE, "--preview", "--out", "BAD/painted"], "painted: holds a painting already"),
+    (["BAD/target/target.png", *NONE, "--out", "BAD/target"], "target.png: is there already and would be overwritten"),
+    ([CAT, *NONE, "--preview", "--out", "BAD/target"], "target.png: is there already and would be overwritten"),
+    ([CAT, *NONE, "--out", "BAD/summary"], "summary.json: is there already and would be overwritten"),
+    ([CAT, *NONE, "--out", "BAD/painting-2"], "painting-2.mp4: is there already and would be overwritten"),
+    ([CAT, *NONE, "--out", "BAD/mine"], "seen: is there already and would be overwritten"),
     (["--resume", "BAD/absent"], "absent/journal.jsonl: nothing to resume (No such file or directory)"),
     (["--resume", "BAD"], "journal.jsonl: nothing to resume"),
     (["--resume", "BAD/damaged"], "journal.jsonl: line 2 is damaged"),
@@ -471,6 +484,16 @@ def test_bad_input_is_refused_in_one_line_and_leaves_nothing(
     assert printed.err.count("\n") == 1
     assert os.listdir(tmp_path) == []
     assert sorted(bad.rglob("*")) == before
+
+
+def test_a_file_that_appears_while_it_plans_is_neither_overwritten_nor_removed(tmp_path: Path) -> None:
+    strokes = np.array([[0.2, 0.2, 0.5, 0.5, 0.8, 0.8, 0.05, 1, 1, 0, 0, 0]])
+    kept = Record(tmp_path, Target.load(Path(CAT)), Provenance("none", 0, "ab"), canvas_mm=200)
+    (tmp_path / "planned.png").write_text("mine")
+    with pytest.raises(InputError, match=r"planned\.png: is there already"):
+        kept.listen(events.Planned(strokes, (), 0.1, 1.0, 0.1))
+    assert os.listdir(tmp_path) == ["planned.png"]
+    assert (tmp_path / "planned.png").read_text() == "mine"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

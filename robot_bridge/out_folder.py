@@ -1,0 +1,41 @@
+"""The out folder of a painting: what we write there, and what a new one must not hold."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from robot_bridge.journal import NAME
+from sim.errors import InputError
+
+OURS: Final = (
+    "target.png",
+    "planned.png",
+    "painting.png",
+    "program.json",
+    "program.svg",
+    "summary.json",
+    "paper*.png",
+    "painting*.mp4",
+    "seen",
+)
+"""What a painting writes, the journal left out."""
+
+
+def check_new(folder: Path) -> None:
+    """Refuse a folder that holds a painting or a file that one would overwrite, or that cannot be written.
+
+    Raises:
+        InputError: it is one of these; nothing was touched.
+    """
+    if os.path.lexists(folder / NAME):
+        raise InputError(f"{folder}: holds a painting already; give --resume {folder} or another --out")
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise InputError(f"{there}: is no folder; give another --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"{there}: this folder cannot be written to; give another --out")
+    for pattern in OURS:
+        for path in sorted(folder.glob(pattern)):
+            raise InputError(f"{path}: is there already and would be overwritten; give another --out")
