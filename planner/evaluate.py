@@ -46,13 +46,22 @@ def evaluate(args: Args) -> dict[str, Any]:
     """Return the figures as they are written to the JSON file."""
     if args.strokes < 1:
         raise InputError(f"--strokes {args.strokes}: nothing to paint; give 1 or more")
-    if args.renders is not None and args.renders < args.strokes:
-        raise InputError(f"--renders {args.renders}: fewer than the {args.strokes} strokes; give a larger number")
+    least = 3 * args.strokes  # a stroke takes up to two policy steps and one try
+    if args.renders is not None and args.renders < least:
+        raise InputError(
+            f"--renders {args.renders}: {args.strokes} strokes need at least {least}; give a larger number"
+        )
+    if args.json is not None and not args.json.absolute().parent.is_dir():
+        raise InputError(f"--json {args.json}: no such folder; make it first or name another")
     if args.model == "none" and not args.search:
         raise InputError("--model none --no-search: neither policy nor search is left; drop one of them")
     from planner.target import Target, images_in
 
     targets = [Target.load(file) for file in images_in(args.images)]
+    names = [target.name for target in targets]
+    if args.save is not None and len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{args.images}: two images are named {twice}; rename one, since --save names files by them")
 
     import torch
     from tqdm import tqdm

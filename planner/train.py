@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
+import signal
 import sys
 import time
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +17,11 @@ import tyro
 from sim.errors import InputError
 
 if TYPE_CHECKING:
-    import torch
+    from torch.utils.tensorboard import SummaryWriter
 
     from planner.datasets import Pictures
-    from planner.discriminator import Discriminator
-    from planner.policy import Policy
+    from planner.recordings import Recordings
+    from planner.training_state import State
 
 DIGITS_SHARE = 0.6
 """Share of the batches that are MNIST where other sets are there too; the others share the rest alike."""
@@ -70,60 +72,35 @@ class Args:
     """Time between checkpoints."""
 
 
-@dataclass
-class State:
-    """All that a run needs to go on."""
+def check(args: Args) -> None:
+    """Refuse values that make no sense, before anything is loaded.
 
-    policy: Policy
-    discriminator: Discriminator
-    policy_optimiser: torch.optim.Optimizer
-    discriminator_optimiser: torch.optim.Optimizer
-    rng: np.random.Generator
-    update: int = 0
-    seconds: float = 0.0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    """The settings by the update from which they held."""
-    begun: tuple[np.ndarray, np.ndarray] | None = None
-    """Targets and canvases (B, 64, 64) as they stood at some step of the last update."""
+    Raises:
+        InputError: An option is out of its range.
+    """
+    least = {"batch": 1, "samples": 2, "trials": 1, "imitation_updates": 0, "gradient_updates": 0, "seed": 0}
+    for name, lowest in least.items():
+        if getattr(args, name) < lowest:
+            raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: give {lowest} or more")
+    for name in ("learning_rate", "discriminator_learning_rate"):
+        if not 0 < getattr(args, name) < 1:
+            raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: give a number between 0 and 1")
+    for name in ("entropy_cost", "discriminator_reward", "error_reward", "gradient_imitation", "checkpoint_minutes"):
+        if not 0 <= getattr(args, name) < 1e6:
+            raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: give 0 or more")
 
 
 def begin(args: Args) -> State:
-    """Return a fresh state, or the one that the run's folder holds."""
-    import torch
+    """Return a fresh state, or the one that the run's folder holds.
 
-    from planner import checkpoint
-    from planner.discriminator import Discriminator
-    from planner.policy import Policy
+    Raises:
+        InputError: The folder's state cannot be gone on from, or the given weights cannot be read.
+    """
+    from planner.training_state import State
 
-    torch.manual_seed(args.seed)
-    policy, discriminator = Policy(), Discriminator()
-    if args.weights:
-        policy, discriminator, _ = checkpoint.load(checkpoint.find(args.weights))
-    policy.train()
-    discriminator.train()
-    state = State(
-        policy,
-        discriminator,
-        torch.optim.Adam(policy.parameters(), args.learning_rate),
-        torch.optim.Adam(discriminator.parameters(), args.discriminator_learning_rate, betas=(0.5, 0.99)),
-        np.random.default_rng(args.seed),
-    )
-    saved = args.out / "state.pt"
-    if saved.exists():
-        try:
-            kept: dict[str, Any] = torch.load(saved, weights_only=False)
-            policy.load_state_dict(kept["policy"])
-            discriminator.load_state_dict(kept["discriminator"])
-            state.policy_optimiser.load_state_dict(kept["policy_optimiser"])
-            state.discriminator_optimiser.load_state_dict(kept["discriminator_optimiser"])
-            state.rng.bit_generator.state = kept["rng"]
-            torch.set_rng_state(kept["torch_rng"])
-            state.update, state.seconds, state.history = kept["update"], kept["seconds"], kept["history"]
-        except Exception as error:
-            raise InputError(
-                f"{saved}: cannot go on from this checkpoint ({str(error).splitlines()[0]}); "
-                "remove it to start anew, or give another --out"
-            ) from error
+    state = State.fresh(args.seed, args.weights, args.learning_rate, args.discriminator_learning_rate)
+    if state.go_on(args.out):
+        print(f"{args.out}: goes on at update {state.update}")
     words = words_of(args)
     if not state.history or state.history[-1]["words"] != words:
         state.history.append({"update": state.update, "words": words})
@@ -138,33 +115,6 @@ def words_of(args: Args) -> str:
         if field.name not in ("data", "out", "recordings") and getattr(args, field.name) != field.default
     ]
     return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in changed)
-
-
-def keep(args: Args, state: State) -> None:
-    """Write the state; the old one stays whole until the new one is complete."""
-    import torch
-
-    partial = args.out / "state.partial"
-    try:
-        torch.save(
-            {
-                "policy": state.policy.state_dict(),
-                "discriminator": state.discriminator.state_dict(),
-                "policy_optimiser": state.policy_optimiser.state_dict(),
-                "discriminator_optimiser": state.discriminator_optimiser.state_dict(),
-                "rng": state.rng.bit_generator.state,
-                "torch_rng": torch.get_rng_state(),
-                "update": state.update,
-                "seconds": state.seconds,
-                "history": state.history,
-            },
-            partial,
-        )
-        os.replace(partial, args.out / "state.pt")
-    except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{args.out}: cannot write the checkpoint ({reason}); the last one is whole") from error
 
 
 def costs_at(args: Args, update: int) -> tuple[Any, float]:
@@ -223,11 +173,11 @@ def update_once(args: Args, state: State, sets: dict[str, Pictures], recorded: A
 
 def validate(state: State, pictures: dict[str, Pictures], folder: Path) -> dict[str, float]:
     """Paint the validation pictures greedily; return the mean errors and write the sample sheet."""
-    import cv2
     import torch
 
     from planner.actions import WidthLimits
     from planner.agent import rollout
+    from sim import whole_file
     from sim.canvas import render
 
     errors: dict[str, float] = {}
@@ -242,62 +192,103 @@ def validate(state: State, pictures: dict[str, Pictures], folder: Path) -> dict[
             errors[f"validation/{name}"] = float(np.mean((painted - targets) ** 2))
             rows += [np.concatenate(targets[:16], axis=1), np.concatenate(painted[:16], axis=1)]
     state.policy.train()
-    sheet = np.rint(255 * np.concatenate(rows)).astype(np.uint8)
-    cv2.imwrite(str(folder / f"sheet-{state.update:06d}.png"), sheet)
+    whole_file.write_image(folder / f"sheet-{state.update:06d}.png", np.concatenate(rows))
     return errors
 
 
 def train(args: Args) -> Path:
-    """Run both stages and return the written weights."""
+    """Run both stages and return the written weights.
+
+    Raises:
+        InputError: Data, options or the run's folder are not what they should be.
+        KeyboardInterrupt: The run was stopped; its state is kept.
+    """
     import torch
-    from torch.utils.tensorboard import SummaryWriter
-    from tqdm import tqdm
 
     from planner import checkpoint, datasets, recordings
     from planner.model_card import model_card
+    from planner.training_state import alone
     from sim import whole_file
 
+    check(args)
     torch.set_num_threads(1)  # on two busy cores two threads are slower than one
     sets, held = datasets.line_art(args.data)
     judged = {name: pictures[: 512 if name == "mnist" else 64] for name, pictures in held.items()}
     recorded = recordings.read(args.recordings) if args.recordings else None
-    args.out.mkdir(parents=True, exist_ok=True)
-    state = begin(args)
+    whole_file.make_folder(args.out)
+    with alone(args.out):
+        state = begin(args)
+        try:
+            errors = run(args, state, sets, judged, recorded)
+        except KeyboardInterrupt:
+            state.keep(args.out)
+            raise
+        weights = args.out / f"{args.out.name}.safetensors"
+        about = {
+            "data": {name: len(pictures) for name, pictures in sets.items()},
+            "history": state.history,
+            "updates": state.update,
+            "minutes": round(state.seconds / 60),
+            "seed": args.seed,
+            "validation": errors,
+        }
+        checkpoint.save(weights, state.policy, state.discriminator, about)
+        whole_file.write(weights.with_suffix(".md"), model_card(args.out.name, about))
+        return weights
+
+
+def run(
+    args: Args, state: State, sets: dict[str, Pictures], judged: dict[str, Pictures], recorded: Recordings | None
+) -> dict[str, float]:
+    """Train until the last update and return the mean errors on the pictures to validate on."""
+    from torch.utils.tensorboard import SummaryWriter
+    from tqdm import tqdm
+
     writer = SummaryWriter(str(args.out / "log"))
     total = args.imitation_updates + args.gradient_updates
-    progress = tqdm(total=total, initial=state.update, unit="update", disable=None)
     checked = time.monotonic()
-    errors: dict[str, float] = {}
-    while state.update < total:
-        started = time.monotonic()
-        log = update_once(args, state, sets, recorded)
-        state.update += 1
-        state.seconds += time.monotonic() - started
-        progress.update()
-        for name, value in log.items():
-            writer.add_scalar(name, value, state.update)
-        if time.monotonic() - checked > 60 * args.checkpoint_minutes or state.update == total:
-            keep(args, state)
-            errors = validate(state, judged, args.out)
-            for name, value in errors.items():
+    with tqdm(total=total, initial=state.update, unit="update", disable=None) as progress, interruptible() as stopped:
+        while state.update < total:
+            started = time.monotonic()
+            log = update_once(args, state, sets, recorded)
+            state.update += 1
+            state.seconds += time.monotonic() - started
+            progress.update()
+            for name, value in log.items():
                 writer.add_scalar(name, value, state.update)
-            figures = ", ".join(f"{name.removeprefix('validation/')} {value:.4f}" for name, value in errors.items())
-            tqdm.write(f"update {state.update}, {state.seconds / 60:.1f} min: {figures}")
-            sys.stdout.flush()
-            checked = time.monotonic()
-    progress.close()
-    weights = args.out / f"{args.out.name}.safetensors"
-    about = {
-        "data": {name: len(pictures) for name, pictures in sets.items()},
-        "history": state.history,
-        "updates": state.update,
-        "minutes": round(state.seconds / 60),
-        "seed": args.seed,
-        "validation": errors or validate(state, judged, args.out),
-    }
-    checkpoint.save(weights, state.policy, state.discriminator, about)
-    whole_file.write(weights.with_suffix(".md"), model_card(args.out.name, about))
-    return weights
+            if stopped():
+                raise KeyboardInterrupt
+            if time.monotonic() - checked > 60 * args.checkpoint_minutes:
+                state.keep(args.out)
+                tell(state, writer, validate(state, judged, args.out))
+                checked = time.monotonic()
+        state.keep(args.out)
+        errors = validate(state, judged, args.out)
+        tell(state, writer, errors)
+    return errors
+
+
+def tell(state: State, writer: SummaryWriter, errors: dict[str, float]) -> None:
+    """Log and print the errors of a validation."""
+    from tqdm import tqdm
+
+    for name, value in errors.items():
+        writer.add_scalar(name, value, state.update)
+    figures = ", ".join(f"{name.removeprefix('validation/')} {value:.4f}" for name, value in errors.items())
+    tqdm.write(f"update {state.update}, {state.seconds / 60:.1f} min: {figures}")
+    sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Let an update end before Ctrl-C or SIGTERM ends the run; yield what tells whether one came."""
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda *_: came.append(1)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def main() -> int:
@@ -308,6 +299,9 @@ def main() -> int:
     except InputError as error:
         print(f"spiral-train: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"spiral-train: stopped; the same command goes on where {args.out} stands", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -53,7 +53,8 @@ def test_the_reported_errors_can_be_recomputed(tmp_path: Path) -> None:
         (["--images", EXAMPLES, "--strokes", "0"], "nothing to paint"),
         (["--images", EXAMPLES, "--model", "rembrandt"], "neither a shipped model"),
         (["--images", EXAMPLES, "--model", "none", "--no-search"], "neither policy nor search"),
-        (["--images", EXAMPLES, "--renders", "3"], "fewer than"),
+        (["--images", EXAMPLES, "--json", "nowhere/figures.json"], "no such folder"),
+        (["--images", EXAMPLES, "--renders", "3"], "need at least 24"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(words: list[object], message: str) -> None:

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from planner import checkpoint, recordings, train
+from planner import checkpoint, datasets, recordings, train
 from planner.discriminator import Discriminator
 from planner.policy import Policy
+from planner.training_state import alone
 from sim.errors import InputError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -56,19 +57,70 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
     assert train.begin(last).update == state.update + 3
 
 
+def test_an_interrupted_run_keeps_its_state_and_says_so(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = ["--data", EXAMPLES, "--out", out, "--batch", 2, "--samples", 2, "--trials", 10]
+    command = [sys.executable, "-m", "planner.train", *map(str, words)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(out.glob("log/events*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in told
+    assert told.strip().splitlines()[-1].startswith("spiral-train: stopped; the same command goes on")
+    assert train.begin(args(out)).update >= 1
+
+
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = args(tmp_path)
-    state = train.begin(run)
-    train.keep(run, state)
+    state = train.begin(args(tmp_path))
+    state.keep(tmp_path)
     whole = (tmp_path / "state.pt").read_bytes()
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(InputError, match="the last one is whole"):
-        train.keep(run, state)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match="No space left"):
+        state.keep(tmp_path)
     assert (tmp_path / "state.pt").read_bytes() == whole
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+    straight, broken = tmp_path / "straight" / "run", tmp_path / "broken" / "run"
+    train.train(args(straight, imitation_updates=6, gradient_updates=0))
+    state = train.begin(args(broken, imitation_updates=6, gradient_updates=0))
+    broken.mkdir(parents=True)
+    sets, _ = datasets.line_art(EXAMPLES)
+    for _ in range(3):
+        train.update_once(args(broken, imitation_updates=6), state, sets, None)
+        state.update += 1
+    state.keep(broken)
+    train.train(args(broken, imitation_updates=6, gradient_updates=0))
+    one, other = (checkpoint.load(run / "run.safetensors")[0].state_dict() for run in (straight, broken))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_two_processes_cannot_train_in_one_folder(tmp_path: Path) -> None:
+    with alone(tmp_path), pytest.raises(InputError, match="another process trains"):
+        train.train(args(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("batch", 0), ("samples", 1), ("learning_rate", -1.0), ("gradient_updates", -1)]
+)
+def test_options_out_of_range_are_refused(tmp_path: Path, option: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"--{option.replace('_', '-')} {value}"):
+        train.train(args(tmp_path / "run", **{option: value}))
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_out_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(InputError, match="cannot make this folder"):
+        train.train(args(tmp_path / "run"))
 
 
 @pytest.mark.parametrize(
