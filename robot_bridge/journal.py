@@ -66,11 +66,11 @@ class Journal:
         Raises:
             InputError: the folder cannot be written, or holds a journal already.
         """
-        path = folder / NAME
+        path, part = folder / NAME, folder / f".{NAME}.{os.getpid()}.part"
+        if os.path.lexists(path):
+            raise _taken(folder)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-        except FileExistsError:
-            raise InputError(f"{folder}: holds a painting already; resume it or choose another out folder") from None
+            descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror}); choose another out folder") from None
         fields = _plain(dict(header))
@@ -78,9 +78,10 @@ class Journal:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             _reserve(folder)
             _write(path, descriptor, {"format": FORMAT, "version": VERSION, "unix_s": time.time(), "header": fields})
-        except InputError:
+            _place(part, path)
+        except BaseException:
             os.close(descriptor)
-            _remove(path)
+            _remove(part)
             _remove(folder / RESERVE)
             raise
         _sync_folder(folder)
@@ -215,6 +216,27 @@ def _write(path: Path, descriptor: int, entry: dict[str, Any]) -> None:
             os.ftruncate(descriptor, before)
         what = "disk full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
         raise InputError(f"{path}: cannot be written ({what}); free space") from None
+
+
+def _taken(folder: Path) -> InputError:
+    return InputError(f"{folder}: holds a painting already; resume it or choose another out folder")
+
+
+def _place(part: Path, path: Path) -> None:
+    """Give a file its name, which a kill must not leave without a whole header behind it, unless the name is taken."""
+    try:
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            raise
+        except OSError:
+            # Not every file system has hard links.
+            os.rename(part, path)
+    except FileExistsError:
+        raise _taken(path.parent) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another out folder") from None
+    _remove(part)
 
 
 def _reserve(folder: Path) -> None:

@@ -180,6 +180,35 @@ def test_a_full_disk_at_the_start_leaves_no_journal(tmp_path: Path, monkeypatch:
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_journal_has_its_name_only_with_its_header(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    write, lists = os.write, []
+
+    def watched(descriptor: int, content: bytes) -> int:
+        lists.append(os.listdir(tmp_path))
+        return write(descriptor, content)
+
+    def refuse(*paths: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", watched)
+        if not links:
+            patch.setattr(os, "link", refuse)
+        with Journal.create(tmp_path, HEADER) as journal:
+            assert lists
+            assert not any(NAME in names for names in lists)
+            journal.stroke_done(STROKES[0])
+            with pytest.raises(InputError, match="holds a painting already"):
+                Journal.create(tmp_path, HEADER)
+            assert (tmp_path / RESERVE).exists()
+    assert os.listdir(tmp_path) == [NAME]
+    with Journal.resume(tmp_path) as journal:
+        np.testing.assert_array_equal(journal.executed, STROKES[:1])
+
+
 def test_the_reserve_is_gone_when_the_journal_is_closed(tmp_path: Path) -> None:
     paint(tmp_path)
     assert os.listdir(tmp_path) == [NAME]
