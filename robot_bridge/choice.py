@@ -24,7 +24,7 @@ AHEAD: Final = Tuning(coarse_px=1.5, fine_px=0.35, newton=0.5)
 """How strokes that are good already are improved."""
 SURE_TOUCH: Final = 1.1
 """The narrowest planned width over the narrowest that the brush paints."""
-WORTHWHILE: Final = 0.01
+WORTHWHILE: Final = 0.003
 """A plan is worth painting if it promises to lower what a judge counts by this share of blank paper's."""
 
 
