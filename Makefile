@@ -3,6 +3,8 @@ VENV   ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # More words for pip install, for example another index that has smaller builds of torch.
 PIP_ARGS ?=
+# Folder with the data sets, as docs/training.md lays it out; for make bench.
+DATA ?= data
 TARGET ?= examples/cat.png
 # More words for the command: make paint ARGS="--robot xarm6 --gui"
 ARGS ?=
@@ -33,9 +35,11 @@ format: $(VENV)/.ready ## format and mend what ruff can mend
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix .
 
-bench: $(VENV)/.ready ## figures beside their references
+bench: $(VENV)/.ready ## figures beside their references; DATA is a folder with mnist/ in it
 	@# As modules: with a script's own folder first on the path, benchmarks/planner.py would hide planner/.
-	@for file in benchmarks/[a-z]*.py; do $(VENV)/bin/python -m "benchmarks.$$(basename "$$file" .py)" || exit 1; done
+	@$(VENV)/bin/python -m benchmarks.canvas
+	@$(VENV)/bin/python -m benchmarks.planner --data "$(DATA)"
+	@$(VENV)/bin/python -m benchmarks.arm
 
 pictures: $(VENV)/.ready ## paint the pictures in docs/pictures anew
 	@$(VENV)/bin/python docs/pictures.py $(ARGS)

@@ -15,7 +15,8 @@ from planner.datasets import digits, read_idx
 from sim.canvas import blank, render
 
 STROKES = 8
-TEST_FILE = "mnist/t10k-0000-4999-images-idx3-ubyte.gz"
+TEST_FILES = ("t10k-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte", "t10k-0000-4999-images-idx3-ubyte.gz")
+"""MNIST's test images as they are published, unpacked, or the first 5000 of them."""
 
 
 def mean_error(agent: Agent, targets: np.ndarray, renders: int) -> tuple[float, float]:
@@ -32,15 +33,16 @@ def mean_error(agent: Agent, targets: np.ndarray, renders: int) -> tuple[float, 
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with mnist/")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder with mnist/ in it")
     parser.add_argument("--model", default="line-art")
     parser.add_argument("--count", type=int, default=100, help="test items, from the first")
     args = parser.parse_args()
-    if not (args.data / TEST_FILE).exists():
-        print(f"planner: {args.data / TEST_FILE} is missing; name its folder with --data to measure on MNIST")
+    files = [args.data / "mnist" / name for name in TEST_FILES if (args.data / "mnist" / name).exists()]
+    if not files:
+        print(f"planner: NOT MEASURED, {args.data}/mnist/{TEST_FILES[0]} is missing; give its folder with --data")
         return
     torch.set_num_threads(1)
-    targets = digits(read_idx(args.data / TEST_FILE)[: args.count]).astype(np.float32) / np.float32(255)
+    targets = digits(read_idx(files[0])[: args.count]).astype(np.float32) / np.float32(255)
     agent, blind = Agent.load(args.model), Agent.load("none")
     print(f"MNIST test items 0-{args.count - 1}, {STROKES} strokes; blank paper {np.mean((1 - targets) ** 2):.4f}")
     greedy = [np.mean((render(agent.greedy(t, STROKES, WidthLimits())) - t) ** 2) for t in targets]

@@ -143,5 +143,7 @@ def line_art(data: Path) -> tuple[dict[str, Pictures], dict[str, Pictures]]:
             sets[name], held[name] = kept(pictures), pictures[::10]
     if not sets:
         pictures = folder(data)
-        sets[data.name], held[data.name] = (kept(pictures), pictures[::10]) if len(pictures) > 1 else (pictures,) * 2
+        if len(pictures) < 2:
+            raise InputError(f"{data}: holds one image; give two or more, of which one is kept for validation")
+        sets[data.name], held[data.name] = kept(pictures), pictures[::10]
     return sets, held

@@ -109,7 +109,7 @@ def plan(agent: Agent, args: Args, image: Any) -> Any:
 
 def main() -> int:
     """Run the command; return its exit code."""
-    args = tyro.cli(Args)
+    args = tyro.cli(Args, prog="spiral-evaluate")
     try:
         figures = evaluate(args)
         if args.json:

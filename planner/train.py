@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 DIGITS_SHARE = 0.6
 """Share of the batches that are MNIST where other sets are there too; the others share the rest alike."""
+SHEET = 16
+"""Pictures in a row of a sample sheet."""
 BEGUN_SHARE = 0.2
 """Share of the updates that begin on canvases partly painted, as the closed loop does after each look."""
 
@@ -36,7 +38,7 @@ class Args:
     A run that was stopped, in whatever way, goes on where its last checkpoint stands when the same command is given.
     """
 
-    data: Path = Path("../shared/data")
+    data: Path = Path("data")
     """Folder with mnist/, omniglot/ and sketches/, or any folder of images."""
     out: Path = Path("runs/line-art")
     """Folder of the run: checkpoints, TensorBoard log, sample sheets and, at the end, the weights."""
@@ -190,10 +192,18 @@ def validate(state: State, pictures: dict[str, Pictures], folder: Path) -> dict[
             programs = rollout(state.policy, targets, paper, 8 if name == "mnist" else 12, WidthLimits())
             painted = np.stack([render(strokes) for strokes in programs])
             errors[f"validation/{name}"] = float(np.mean((painted - targets) ** 2))
-            rows += [np.concatenate(targets[:16], axis=1), np.concatenate(painted[:16], axis=1)]
+            rows += [strip(targets), strip(painted)]
     state.policy.train()
     whole_file.write_image(folder / f"sheet-{state.update:06d}.png", np.concatenate(rows))
     return errors
+
+
+def strip(pictures: np.ndarray) -> np.ndarray:
+    """Return up to 16 pictures (n, 64, 64) side by side (64, 1024), white where there are fewer."""
+    row = np.ones((64, SHEET * 64), np.float32)
+    some = pictures[:SHEET]
+    row[:, : 64 * len(some)] = np.concatenate(list(some), axis=1)
+    return row
 
 
 def train(args: Args) -> Path:
@@ -293,7 +303,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 def main() -> int:
     """Run the command; return its exit code."""
-    args = tyro.cli(Args)
+    args = tyro.cli(Args, prog="spiral-train")
     try:
         print(f"weights: {train(args)}")
     except InputError as error:
