@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -71,8 +72,8 @@ def suspend() -> None:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Silence what C libraries print by themselves: libpng's complaints, PyBullet's date of build."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with told_if_possible():
+        pass
     kept = [(number, os.dup(number)) for number in (1, 2)]
     nothing = os.open(os.devnull, os.O_WRONLY)
     try:
@@ -89,9 +90,27 @@ def quiet() -> Iterator[None]:
 @contextlib.contextmanager
 def told_if_possible() -> Iterator[None]:
     """Print in this context; a closed pipe or a full disk behind the output is no reason to fail."""
-    try:
+    with contextlib.suppress(OSError):
         yield
-        sys.stdout.flush()
-    except OSError:
-        # What is left in the buffer would fail once more when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            # What is left in the buffer would fail once more when Python ends.
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, stream.fileno())
+            os.close(nothing)
+
+
+def open_outputs() -> None:
+    """Open what the shell has closed, so that no file that is opened later is taken for it, and prepare it for lines.
+
+    Lines go out at once also to a file, and a terminal without a sign for a degree is no failure.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # The lowest number that is free is the one that is missing.
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r" if name == "stdin" else "w"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace", line_buffering=True)

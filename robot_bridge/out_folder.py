@@ -39,3 +39,9 @@ def check_new(folder: Path) -> None:
     for pattern in OURS:
         for path in sorted(folder.glob(pattern)):
             raise InputError(f"{path}: is there already and would be overwritten; give another --out")
+
+
+def written(folder: Path) -> list[str]:
+    """Return the names of the files of a painting in its out folder."""
+    files = [path for pattern in (NAME, *OURS) for path in folder.glob(pattern)]
+    return sorted(path.name for path in files if path.is_file())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import shlex
 import sys
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 import tyro
 
 from robot_bridge.arguments import MANUAL, Args, check, header, resumed, settings_of
-from robot_bridge.interrupts import Interrupts, quiet, suspend, told_if_possible
+from robot_bridge.interrupts import Interrupts, open_outputs, quiet, suspend, told_if_possible
 from sim.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,8 +67,9 @@ def preview(args: Args) -> None:
     whole_file.write(folder / "program.svg", program.to_svg(1000 * args.canvas_size))
     whole_file.write_image(folder / "planned.png", render(program.strokes, PICTURE_PX, channels=3))
     whole_file.write(folder / "summary.json", json.dumps(figures, indent=1) + "\n")
-    report(figures)
-    print(f"{folder}: planned.png, program.json, program.svg, summary.json")
+    with told_if_possible():
+        report(figures)
+        print(f"{folder}: planned.png, program.json, program.svg, summary.json")
 
 
 def paint(args: Args, interrupts: Interrupts) -> tuple[Record, Event]:
@@ -176,42 +176,53 @@ def conduct(painter: Painter, kept: Record, show: Callable[[Event], None]) -> Ev
             since = time.perf_counter()
             suspend()
             kept.wait(time.perf_counter() - since)
-    if failure is not None and kept.journal is not None:
-        raise InputError(f"{failure}; then go on with spiral-paint --resume {shlex.quote(str(kept.folder))}")
     if failure is not None:
-        raise failure
+        what = f"{event.reason} And {failure}" if isinstance(event, events.Fault) else str(failure)
+        raise InputError(what if kept.journal is None else f"{what}; then {way_on(kept.folder)}")
     return event
+
+
+def way_on(folder: Path) -> str:
+    """Return what to do with a painting that is not finished."""
+    from robot_bridge.journal import NAME
+
+    if (folder / NAME).exists():
+        return f"go on with spiral-paint --resume {shlex.quote(str(folder))}"
+    return f"paint anew, on clean paper: {folder / NAME} is gone"
+
+
+def complain(line: str) -> None:
+    """Tell what went wrong, in one line."""
+    with told_if_possible():
+        print(f"spiral-paint: {line}", file=sys.stderr)
 
 
 def told(kept: Record, last: Event) -> int:
     """Print the figures and how the painting ended; return the exit code."""
     from robot_bridge import events
+    from robot_bridge.out_folder import written
     from robot_bridge.progress import report
 
     with told_if_possible():
         report(kept.figures)
         if isinstance(last, events.Finished):
-            files = sorted(path.name for path in kept.folder.iterdir() if path.is_file())
-            print(f"{kept.folder}: {', '.join(files)}")
+            print(f"{kept.folder}: {', '.join(written(kept.folder))}")
     if isinstance(last, events.Finished):
         return 0
-    on = f"go on with spiral-paint --resume {shlex.quote(str(kept.folder))}"
+    on = way_on(kept.folder)
     if isinstance(last, events.Fault):
-        print(f"spiral-paint: {last.reason} Then {on}", file=sys.stderr)
+        complain(f"{last.reason} Then {on}")
         return 1
     if kept.journal is None:
         raise KeyboardInterrupt
     how = "the brush is lifted" if isinstance(last, events.Cancelled) and last.lifted else "stopped, the arm holds"
-    print(f"spiral-paint: interrupted, {how}; {on}", file=sys.stderr)
+    complain(f"interrupted, {how}; {on}")
     return 130
 
 
 def main() -> int:
     """Run the command; return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # Lines at once also in a file, and no failure where a terminal has no sign for a degree.
-            stream.reconfigure(errors="replace", line_buffering=True)
+    open_outputs()
     args = None
     with told_if_possible():
         args = tyro.cli(Args, prog="spiral-paint", description=MANUAL)
@@ -225,10 +236,10 @@ def main() -> int:
                 return 0
             return told(*paint(args, interrupts))
         except InputError as error:
-            print(f"spiral-paint: {error}", file=sys.stderr)
+            complain(str(error))
             return 2
         except KeyboardInterrupt:
-            print("spiral-paint: interrupted before the arm moved", file=sys.stderr)
+            complain("interrupted before the arm moved")
             return 130
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -26,7 +27,7 @@ from planner.program import Provenance, StrokeProgram
 from planner.target import Target
 from robot_bridge import events
 from robot_bridge.journal import NAME, Journal
-from robot_bridge.paint import main
+from robot_bridge.paint import conduct, main
 from robot_bridge.painter import PICTURE_PX
 from robot_bridge.record import Record
 from sim.canvas import render
@@ -328,6 +329,58 @@ def test_an_output_that_takes_nothing_does_not_stop_the_arm(
     words = command(CAT, *QUICK, "--out", tmp_path / "plain")
     result = subprocess.run(words, env=plain, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_outputs_that_are_closed_stop_nothing_and_get_no_traceback(tmp_path: Path) -> None:
+    for place, (redirection, preview) in enumerate(
+        [("| head -1", "--preview"), (">&-", ""), (">&- 2>&- <&-", "--preview")]
+    ):
+        out = tmp_path / str(place)
+        words = shlex.join(command(CAT, *QUICK, "--out", out, *preview.split()))
+        script = f"set -o pipefail; {words} {redirection}"
+        result = subprocess.run(["bash", "-c", script], env=ENVIRONMENT, capture_output=True, text=True, check=False)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert (out / "summary.json").exists()
+
+
+def test_the_last_line_names_the_files_of_the_painting_and_no_others(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    (tmp_path / "notes.txt").touch()
+    code, out, _ = end(start(CAT, *QUICK, "--out", tmp_path))
+    names = "journal.jsonl, painting.png, planned.png, program.json, program.svg, summary.json, target.png"
+    assert (code, out.splitlines()[-1]) == (0, f"{tmp_path}: {names}")
+
+
+def test_an_out_folder_that_is_removed_is_not_offered_for_resuming(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    folder = tmp_path / "cat"
+    process = start(CAT, *QUICK, "--out", folder)
+    wait_for(process, lambda: strokes_in(folder) >= 1)
+    shutil.move(folder, tmp_path / "elsewhere")
+    code, _, errors = end(process)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert errors.endswith(f"then paint anew, on clean paper: {folder / NAME} is gone\n")
+
+
+def test_a_fault_is_told_also_where_it_cannot_be_written(tmp_path: Path) -> None:
+    class Faulty:
+        def paint(self) -> Iterator[events.Event]:
+            yield events.Fault("path: joint 4 is off; the arm holds.")
+
+        def cancel(self) -> None: ...
+
+    class FullDisk:
+        journal, folder = object(), tmp_path
+
+        def start(self) -> None: ...
+
+        def listen(self, event: events.Event) -> None:
+            raise InputError("disk full; free space")
+
+    with pytest.raises(InputError, match=r"path: joint 4 is off; the arm holds\. And disk full; free space; then "):
+        conduct(Faulty(), FullDisk(), lambda event: None)  # type: ignore[arg-type]
 
 
 def test_a_joint_that_sticks_is_told_and_the_painting_resumes(
