@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import yaml
 
+from sim import whole_file
 from sim.brush import BrushProfile
 from sim.errors import InputError
 
@@ -40,12 +40,7 @@ def write(path: Path, calibration: Calibration) -> None:
         InputError: the file cannot be written.
     """
     text = HEADER + yaml.safe_dump(_to_fields(calibration), sort_keys=False, width=200)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another place") from None
+    whole_file.write(path, text)
 
 
 def read(path: Path, robot: str) -> Calibration:

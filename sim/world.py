@@ -98,14 +98,8 @@ class World:
         if pybullet.isConnected(**self._call):
             pybullet.disconnect(**self._call)
 
-    def servo(self, q: ArrayLike, qd: ArrayLike | None = None) -> None:
-        """Advance by one tick in which the motors go to a position.
-
-        Args:
-            q: (dof,) joint positions to be reached at the end of the tick [rad].
-            qd: (dof,) joint velocities there [rad/s]; ideal position motors do not need them.
-        """
-        del qd
+    def servo(self, q: ArrayLike) -> None:
+        """Advance by one tick in which the motors go to joint positions (dof,) [rad]."""
         share = 1.0 / (1.0 + self.imperfections.motor_lag_s * RATE_HZ)
         self._command = self._command + share * (np.asarray(q, dtype=np.float64) - self._command)
         pybullet.setJointMotorControlArray(

@@ -394,12 +394,12 @@ def test_a_joint_that_sticks_is_told_and_the_painting_resumes(
     class Sticking(world.World):
         """The elbow sticks from the fourth second on."""
 
-        def servo(self, q: Any, qd: Any = None) -> None:
+        def servo(self, q: Any) -> None:
             q = np.array(q)
             if self.time_s > 4:
                 q[3] = self.stuck_at
             self.stuck_at = q[3]
-            super().servo(q, qd)
+            super().servo(q)
 
     monkeypatch.setattr(world, "World", Sticking)
     folder = tmp_path / "cat"

@@ -247,13 +247,13 @@ def test_painting_ends_when_more_strokes_would_not_better_it(build: Callable[...
 class StuckWorld(World):
     """A world in which the elbow sticks from half a second on."""
 
-    def servo(self, q: ArrayLike, qd: ArrayLike | None = None) -> None:
+    def servo(self, q: ArrayLike) -> None:
         q = np.array(q, dtype=np.float64)
         if self.time_s > 0.5:
             q[3] = self.stuck_at
         else:
             self.stuck_at = float(self.joint_positions()[3])
-        super().servo(q, qd)
+        super().servo(q)
 
 
 def test_a_joint_that_sticks_is_named_and_the_arm_holds(build: Callable[..., Studio]) -> None:
