@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP_ARGS ?=
 # Folder with the data sets, as docs/training.md lays it out; for make bench.
 DATA ?= data
-TARGET ?= examples/cat.png
+TARGET ?=
 # More words for the command: make paint ARGS="--robot xarm6 --gui"
 ARGS ?=
 
@@ -21,7 +21,7 @@ help: ## these lines
 setup: $(VENV)/.ready ## the environment in .venv, compiled code warmed
 
 paint: $(VENV)/.ready ## paint TARGET (an image) in STROKES strokes on the simulated arm
-	@$(VENV)/bin/spiral-paint "$(TARGET)" $(if $(STROKES),--strokes $(STROKES)) $(ARGS)
+	@$(VENV)/bin/spiral-paint "$(or $(TARGET),examples/cat.png)" $(if $(STROKES),--strokes $(STROKES)) $(ARGS)
 
 test: $(VENV)/.ready ## all tests
 	@$(VENV)/bin/python -m pytest
