@@ -13,6 +13,7 @@ from planner.actions import CANVAS_PX, WidthLimits
 from planner.agent import RENDERS, Agent, Proposal, Verdict, useful
 from planner.search import Tuning
 from sim.canvas import blank, paint
+from sim.stroke import COLUMNS
 
 Array = NDArray[np.float64]
 Grey = NDArray[np.float32]
@@ -77,6 +78,10 @@ class Choice:
         if self._cost(better) < self._cost(proposals[0]):
             proposals[0] = better
         return proposals
+
+    def first(self, strokes: int, seed: int) -> Proposal:
+        """Return the plan with which a painting of at most so many strokes begins."""
+        return self.proposals(blank(CANVAS_PX), strokes, np.zeros((0, len(COLUMNS))), seed)[0]
 
     def worthwhile(self, proposal: Proposal, canvas: Grey) -> bool:
         """Return whether any judge expects a gain: of two, both must be content before a painting ends."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def preview(args: Args) -> None:
     """Plan without an arm; write the plan and print its figures."""
     from robot_bridge import trajectory
-    from robot_bridge.choice import paintable
+    from robot_bridge.choice import Choice, paintable
     from robot_bridge.kinematics import Kinematics
     from robot_bridge.out_folder import check_new
     from robot_bridge.painter import PICTURE_PX
@@ -47,7 +47,8 @@ def preview(args: Args) -> None:
     check_new(folder)
     calibration = nominal_calibration(args, robot)
     started = time.perf_counter()
-    program = agent.paint(target.image, args.strokes, args.seed, paintable(calibration))
+    choice = Choice(agent, target.image, paintable(calibration), args.judge)
+    program = agent.program(choice.first(args.strokes, args.seed).strokes, target.image, args.seed)
     speeds = settings_of(args).speeds
     motion = trajectory.plan(program.strokes, 0, robot, Kinematics(robot), calibration, robot.look, speeds, robot.look)
     planned = render(program.strokes)

@@ -312,6 +312,18 @@ def test_a_preview_needs_no_pybullet_and_moves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "painted").exists()
 
 
+def test_a_preview_shows_the_plan_with_which_the_same_painting_begins(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    words = [CAT, "--strokes", "2", "--seed", "3", "--no-film"]
+    assert end(start(*words, "--preview", "--out", tmp_path / "preview"))[0] == 0
+    process = start(*words, "--out", tmp_path / "painted")
+    wait_for(process, lambda: len(entries(tmp_path / "painted")) >= 2)
+    process.kill()
+    planned = entries(tmp_path / "painted")[1]["strokes"]
+    np.testing.assert_array_equal(StrokeProgram.load(tmp_path / "preview" / "program.json").strokes, planned)
+
+
 def test_an_output_that_takes_nothing_does_not_stop_the_arm(
     tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
