@@ -15,7 +15,6 @@ from robot_bridge import events
 from robot_bridge.painter import Painter
 
 LAYOUT: Final = "painting: {n_fmt} of {total_fmt} strokes |{bar:24}| {desc}"
-UNITS: Final = {"_mm": "mm", "_s": "s", "_n": "N", "_deg": "°"}
 
 
 @contextlib.contextmanager
@@ -61,7 +60,7 @@ class _Progress:
             case events.Shifted():
                 x, y = (1000 * part for part in event.shift_m)
                 turn = np.degrees(event.rotation_rad)
-                self._say(f"paper: lies {x:+.2f} mm right, {y:+.2f} mm up, turned {turn:+.2f}° from where it should")
+                self._say(f"paper: lies {x:+z.2f} mm right, {y:+z.2f} mm up, turned {turn:+z.2f}° from where it should")
             case events.Unpainted():
                 numbers = ", ".join(str(index + 1) for index in event.indices)
                 self._say(f"look: no paint seen of stroke {numbers}")
@@ -91,11 +90,14 @@ def _told(verdict: Verdict) -> str:
 
 
 def report(figures: dict[str, Any]) -> None:
-    """Print every figure with its unit."""
+    """Print every figure; the end of its name is its unit."""
     for name, value in figures.items():
-        unit = next((sign for ending, sign in UNITS.items() if name.endswith(ending)), "")
-        if isinstance(value, float):
-            value = f"{value:.4g}"
+        if value is None:
+            value = "not measured"
+        elif name == "unpainted_strokes":
+            value = f"stroke {', '.join(map(str, value))}" if value else "none"
+        elif isinstance(value, float):
+            value = f"{value:z.4g}"
         elif isinstance(value, list):
-            value = ", ".join(f"{part:.3g}" for part in value) or "none"
-        print(f"{name:>24}  {'not measured' if value is None else value} {unit if value is not None else ''}".rstrip())
+            value = ", ".join(f"{part:z.3g}" for part in value)
+        print(f"{name:>24}  {value}")
