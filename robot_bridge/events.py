@@ -105,6 +105,8 @@ class Fault:
     """The arm holds, because it could not do what was asked."""
 
     reason: str
+    cut: int | None = None
+    """The stroke that it cut short, whose paint is on the paper in part."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ class Cancelled:
     """The painting was cancelled; the brush is off the paper unless the arm was stopped."""
 
     lifted: bool
+    cut: int | None = None
+    """The stroke that it cut short, whose paint is on the paper in part."""
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,8 @@ class Painter:
         """Whether it only thinks: nothing moves, nobody listens, and an exception does no harm."""
         self.strokes: list[Array] = []
         """Executed strokes (12,), as they were meant."""
+        self._begun: int | None = None
+        """The stroke under way, from when the brush is on the paper."""
         self._nominal = calibration
         self._aims: list[Calibration] = []
         self._resumed = executed is not None
@@ -145,9 +147,9 @@ class Painter:
             yield from self._loop()
         except ArmFault as fault:
             if self._stopped:
-                yield events.Cancelled(lifted=False)
+                yield events.Cancelled(lifted=False, cut=self._begun)
             else:
-                yield events.Fault(fault.reason)
+                yield events.Fault(fault.reason, self._begun)
 
     def _loop(self) -> Iterator[events.Event]:
         canvas = blank(CANVAS_PX)
@@ -236,10 +238,14 @@ class Painter:
                 yield events.StrokeStarted(index)
             if self._cancelled:
                 return
+            if segment.kind == "stroke":
+                self._begun = index
             execution = self.arm.execute(segment, self._is_cancelled)
             yield events.Moved(segment.kind, execution.duration_s)
             if not execution.completed:
                 return
+            if segment.kind == "approach":
+                self._begun = index
             if segment.kind == "stroke" and execution.tip is not None:
                 tips.append(execution.tip)
             if segment.kind == "stroke" and not _continues(segments, position):
@@ -247,6 +253,7 @@ class Painter:
                 tips = []
 
     def _done(self, index: int, stroke: Array, length_m: float, tips: list[Array]) -> events.StrokeDone:
+        self._begun = None
         self.strokes.append(stroke)
         self._aims.append(self.calibration)
         across = depth = np.zeros(0)
@@ -270,7 +277,7 @@ class Painter:
         if self._lift_when_cancelled:
             # Only `stop` ends the lifting.
             yield from self._rise(None, lambda: False)
-        yield events.Cancelled(lifted=self._lift_when_cancelled)
+        yield events.Cancelled(lifted=self._lift_when_cancelled, cut=self._begun)
 
     def _rise(self, then: Array | None, cancelled: Callable[[], bool]) -> Iterator[events.Event]:
         """Lift the brush along the paper's normal if it is down, and go to a posture if there is one."""

@@ -56,6 +56,8 @@ class Totals:
     cross_track_max_m: float = 0.0
     depth_error_max_m: float = 0.0
     max_force_n: float = 0.0
+    partial_strokes: int = 0
+    """Strokes that a stop or a fault cut short: part of their paint is on the paper, but not in the program."""
 
 
 class Record:
@@ -106,7 +108,7 @@ class Record:
         self._seen: tuple[events.Observed, int] | None = None
         self._verdict: Verdict | None = None
         self._shift: tuple[tuple[float, float], float] | None = None
-        self._unpainted: tuple[int, ...] = ()
+        self._unpainted: tuple[int, ...] | None = None
 
     def __enter__(self) -> Record:
         return self
@@ -154,11 +156,11 @@ class Record:
             case events.Paused():
                 self._append("paused")
             case events.Fault():
-                self._end("fault", reason=event.reason)
+                self._end("fault", event.cut, reason=event.reason)
             case events.Cancelled():
-                self._end("cancelled", lifted=event.lifted)
+                self._end("cancelled", event.cut, lifted=event.lifted)
             case events.Finished():
-                self._end("finished", reason=event.reason)
+                self._end("finished", None, reason=event.reason)
             case _:
                 pass
 
@@ -172,6 +174,7 @@ class Record:
             "model": self.provenance.model,
             "finished": finished,
             "strokes": len(executed),
+            "partial_strokes": totals.partial_strokes,
             "path_length_mm": 1000 * totals.length_m,
             "arm_time_s": totals.arm_s,
             "plan_time_s": totals.plan_s,
@@ -189,7 +192,7 @@ class Record:
             "estimated_shift_mm": None if self._shift is None else [1000 * part for part in self._shift[0]],
             "estimated_rotation_deg": None if self._shift is None else float(np.degrees(self._shift[1])),
             "discriminator_score": None if self._verdict is None else self._verdict.score,
-            "unpainted_strokes": [index + 1 for index in self._unpainted],
+            "unpainted_strokes": None if self._unpainted is None else [index + 1 for index in self._unpainted],
         }
         return {name: None if value != value else value for name, value in figures.items()}
 
@@ -257,14 +260,14 @@ class Record:
 
     def _observed(self, event: events.Observed) -> None:
         executed = self._executed()
-        self._seen = (event, len(executed))
+        self._seen, self._unpainted = (event, len(executed)), ()
         name = f"seen/{len(executed):03d}.png"
         whole_file.make_folder(self.folder / "seen")
         whole_file.write_image(self.folder / name, event.canvas, lasting=False)
         whole_file.write_image(self.folder / "painting.png", event.picture, lasting=False)
         self._append("observed", image=name, look_s=event.look_s, totals=asdict(self._count()))
 
-    def _end(self, kind: Kind, **fields: Any) -> None:
+    def _end(self, kind: Kind, cut: int | None, **fields: Any) -> None:
         """Write the program and the summary; the journal's last word comes when they are on the disk."""
         if self.journal is None:
             return
@@ -273,6 +276,12 @@ class Record:
             program.save(self.folder / "program.json")
             whole_file.write(self.folder / "program.svg", program.to_svg(self._canvas_mm))
             whole_file.write_image(self.folder / "planned.png", render(executed, PICTURE_PX, channels=3))
+        if cut is not None:
+            self.totals.partial_strokes += 1
+            fields["cut"] = cut
+        # Figures of another state of the paper than the strokes' would be read as theirs.
+        if cut is not None or self._seen is None or self._seen[1] != len(executed):
+            self._seen = self._verdict = self._unpainted = None
         self.figures = self._summary(kind == "finished")
         whole_file.write(self.folder / "summary.json", json.dumps(self.figures, indent=1) + "\n")
         with self._kept_paper(last=kind == "finished") as paper:

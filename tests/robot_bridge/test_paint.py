@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 from planner import checkpoint
+from planner.agent import Verdict
 from planner.discriminator import Discriminator
 from planner.policy import Policy
 from planner.program import Provenance, StrokeProgram
@@ -29,6 +30,7 @@ from robot_bridge import events
 from robot_bridge.journal import NAME, Journal
 from robot_bridge.paint import conduct, main
 from robot_bridge.painter import PICTURE_PX
+from robot_bridge.progress import report
 from robot_bridge.record import Record
 from sim.canvas import render
 from sim.errors import InputError
@@ -172,6 +174,7 @@ def test_ctrl_c_lifts_the_brush_and_the_painting_resumes(
     before = json.loads((folder / "summary.json").read_text())
     assert not before["finished"]
     assert before["strokes"] == strokes_in(folder) < 4
+    assert before["partial_strokes"] == ("cut" in entries(folder)[-1])
     code, _, errors = end(start("--resume", folder, "--no-film"))
     assert (code, errors) == (0, "")
     after = check_whole(folder, cut=True)
@@ -551,6 +554,48 @@ def test_bad_input_is_refused_in_one_line_and_leaves_nothing(
     assert printed.err.count("\n") == 1
     assert os.listdir(tmp_path) == []
     assert sorted(bad.rglob("*")) == before
+
+
+def test_an_interruption_tells_no_figures_of_an_earlier_look_and_counts_the_stroke_that_it_cut(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strokes = np.array([[0.2, 0.2 * row, 0.5, 0.2 * row, 0.8, 0.2 * row, 0.05, 1, 1, 0, 0, 0] for row in (1, 2, 3)])
+    of_the_look = ("mse_painted", "mse_transfer", "mse_transfer_share", "discriminator_score", "unpainted_strokes")
+
+    def painted(kept: Record, index: int) -> None:
+        kept.listen(events.StrokeDone(index, strokes[index], 0.1, np.zeros(0), np.zeros(0), (0, 0, 0)))
+
+    def look(kept: Record, *missing: int) -> None:
+        kept.listen(events.Observed(np.ones((8, 8, 3), np.float32), np.ones((64, 64), np.float32), 0.1))
+        kept.listen(events.Scored(Verdict(0.1, 0.5)))
+        if missing:
+            kept.listen(events.Unpainted(missing))
+
+    with Record(tmp_path, Target.load(Path(CAT)), Provenance("none", 0, "ab"), canvas_mm=200) as kept:
+        kept.listen(events.Planned(strokes, (), 0.3, 1.0, 0.1))
+        painted(kept, 0)
+        look(kept, 0)
+        kept.listen(events.Cancelled(lifted=True))
+        assert None not in [kept.figures[name] for name in of_the_look]
+        assert (kept.figures["partial_strokes"], kept.figures["unpainted_strokes"]) == (0, [1])
+        report(kept.figures)
+        assert "unpainted_strokes  stroke 1\n" in capsys.readouterr().out
+    with Record(Journal.resume(tmp_path), Target.load(Path(CAT)), kept.provenance, canvas_mm=200) as kept:
+        look(kept)
+        painted(kept, 1)
+        kept.listen(events.Cancelled(lifted=True, cut=2))
+        assert [kept.figures[name] for name in of_the_look] == [None] * len(of_the_look)
+        assert (kept.figures["strokes"], kept.figures["partial_strokes"]) == (2, 1)
+        report(kept.figures)
+        printed = capsys.readouterr().out
+        assert "mse_painted  not measured\n" in printed
+        assert "path_length_mm  200\n" in printed
+    with Record(Journal.resume(tmp_path), Target.load(Path(CAT)), kept.provenance, canvas_mm=200) as kept:
+        look(kept)
+        kept.listen(events.Finished("enough"))
+        assert (kept.figures["partial_strokes"], kept.figures["unpainted_strokes"]) == (1, [])
+        report(kept.figures)
+        assert "unpainted_strokes  none\n" in capsys.readouterr().out
 
 
 def test_a_file_that_appears_while_it_plans_is_neither_overwritten_nor_removed(tmp_path: Path) -> None:

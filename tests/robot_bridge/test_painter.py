@@ -324,7 +324,7 @@ def test_cancel_in_a_stroke_comes_to_rest_and_lifts_along_the_normal(build: Call
     at = At(0.3, lambda: studio.painter.cancel())
     studio = build(on_tick=at)
     told = studio.paint()
-    assert told[-1] == events.Cancelled(lifted=True)
+    assert told[-1] == events.Cancelled(lifted=True, cut=0)
     assert "StrokeDone" not in names(told)
     tips = np.array(at.tips)
     lifting = tips[np.flatnonzero(np.diff(tips[:, 3]) < -1e-6)[0] :]
@@ -359,7 +359,7 @@ def test_a_stop_holds_with_the_brush_where_it_is(build: Callable[..., Studio]) -
     at = At(0.3, lambda: studio.painter.cancel(), lambda: studio.painter.stop())
     studio = build(on_tick=at)
     told = studio.paint()
-    assert told[-1] == events.Cancelled(lifted=False)
+    assert told[-1] == events.Cancelled(lifted=False, cut=0)
     assert studio.world.tip_depth_m > 0.0005
     assert np.abs(studio.world.joint_velocities()).max() < 0.01
 
