@@ -109,18 +109,18 @@ class Kinematics:
         near = self.robot.home if near is None else np.asarray(near, float)
         lower, upper = self.robot.lower, self.robot.upper
         random = np.random.default_rng(0)
-        best, best_margin, nearest = None, 0.0, np.inf
+        best, best_margin, nearest = None, 0.0, np.full(5, np.inf)
         for attempt in range(SEARCH_STARTS):
             start = near if attempt == 0 else random.uniform(lower, upper)
             q, miss = self._search(start, near, point, axis)
-            nearest = min(nearest, miss)
+            nearest = min(nearest, miss, key=_largest)
             margin = float(np.minimum(q - lower, upper - q).min())
-            if miss < 1e-7 and margin > best_margin:
+            if _largest(miss) < 1e-7 and margin > best_margin:
                 best, best_margin = q, margin
                 if margin >= COMFORTABLE_MARGIN_RAD:
                     break
         if best is None:
-            raise UnreachableError(f"the brush comes no nearer than {nearest * 1e3:.0f} mm (or mrad); {REMEDY}")
+            raise UnreachableError(_missed(nearest))
         return best
 
     def follow(self, points: ArrayLike, normal: ArrayLike, start: ArrayLike, guess: ArrayLike | None = None) -> Array:
@@ -177,12 +177,13 @@ class Kinematics:
     def _newton(self, q: Array, posture: Array, system: Array, point: Array, axis: Array, index: int) -> Array:
         """Solve the square system from q; `system` holds the posture's rows and takes the Jacobian's."""
         right = np.empty(len(q))
-        nearest = np.inf
+        nearest, smallest = right[:5], np.inf
         for _ in range(NEWTON_STEPS):
             error, system[:5] = self._error(q, point, axis)
             right[:5] = error
             right[5:] = system[5:] @ (posture - q)
-            nearest = min(nearest, _largest(error))
+            if (miss := _largest(error)) < smallest:
+                nearest, smallest = error, miss
             # numpy's own solve spends twice the time of this in checking its arguments.
             _, _, step, singular = lapack.dgesv(system, right)
             if singular:
@@ -191,7 +192,7 @@ class Kinematics:
             q = q + step * min(1.0, LARGEST_STEP_RAD / max(size, 1e-12))
             if size < LAST_STEP_RAD:
                 return q
-        raise UnreachableError(f"the brush comes no nearer than {nearest * 1e3:.1f} mm (or mrad); {REMEDY}", index)
+        raise UnreachableError(_missed(nearest), index)
 
     def _free_directions(self, q: Array) -> Array:
         """Return an orthonormal basis (dof - 5, dof) of the motions that leave tip and brush axis where they are."""
@@ -199,8 +200,8 @@ class Kinematics:
         basis: Array = np.linalg.svd(jacobian)[2][5:]
         return basis
 
-    def _search(self, q: Array, near: Array, point: Array, axis: Array) -> tuple[Array, float]:
-        """Descend to the pose with the free directions drawn to `near`, within the limits; return q and the miss."""
+    def _search(self, q: Array, near: Array, point: Array, axis: Array) -> tuple[Array, Array]:
+        """Descend to the pose with the free directions drawn to `near`, within the limits; return q and the error."""
         error, jacobian = self._error(q, point, axis)
         for _ in range(SEARCH_STEPS):
             damping = DAMPING * min(1.0, float(error @ error))
@@ -212,7 +213,13 @@ class Kinematics:
             error, jacobian = self._error(q, point, axis)
             if np.abs(step).max() < 1e-9:
                 break
-        return q, float(np.abs(error).max())
+        return q, error
+
+
+def _missed(error: Array) -> str:
+    """Return what is wrong with a pose whose error (5,) stays, and what to do."""
+    away, tilt = float(np.linalg.norm(error[:3])), math.degrees(math.hypot(*error[3:]))
+    return f"the brush comes no nearer than {1e3 * away:.1f} mm and {tilt:.1f}° of tilt; {REMEDY}"
 
 
 def _largest(values: NDArray[np.floating]) -> float:

@@ -17,18 +17,23 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-BOARD_MARGIN_M: Final = 0.02
-"""How far the board that holds the paper reaches beyond it on every side."""
+BRUSH_MARGIN_M: Final = 0.02
+"""How far beyond the paper, on every side, the brush may come down."""
+BOARD_MARGIN_M: Final = 0.04
+"""How far the board that holds the paper reaches beyond it: there the brush travels at a height."""
 LARGEST_TILT_DEG: Final = 0.5
 """Largest angle between the brush and the canvas normal while it paints."""
 LOWEST_JOINT_M: Final = 0.03
 """Height over the table under which no joint may come."""
 CHECK_EVERY: Final = 4
-"""The tip is looked at in every so many ticks: at 0.1 m/s every 1.7 mm."""
+"""Tip and joints are looked at in every so many ticks: the tip at 0.1 m/s every 1.7 mm."""
 
 
 def check_canvas(calibration: Calibration) -> None:
-    """Raise InputError where the paper reaches below the table (z = 0 of `base_link`) or faces down."""
+    """Raise InputError where paper, or a brush pressed its deepest on it, reaches below the table, or paper faces down.
+
+    The table is z = 0 of `base_link`.
+    """
     width, height = calibration.canvas_size_m
     corners = np.array([[0, 0, 0], [width, 0, 0], [width, height, 0], [0, height, 0]])
     lowest = float(calibration.canvas_to_base(corners)[:, 2].min())
@@ -36,17 +41,22 @@ def check_canvas(calibration: Calibration) -> None:
         raise InputError(f"canvas: a corner of the paper lies {-lowest * 1e3:.1f} mm below the table; raise the canvas")
     if calibration.normal[2] < 0:
         raise InputError("canvas: the paper faces the table; turn it over")
+    deepest = lowest - calibration.brush.max_depth_m * float(calibration.normal[2])
+    if deepest < 0:
+        raise InputError(
+            f"canvas: pressed at a corner of the paper, the brush would be {-deepest * 1e3:.1f} mm below the table; "
+            "raise the canvas"
+        )
 
 
-def over_board(tips: Array, calibration: Calibration) -> NDArray[np.bool_]:
-    """Return which points (m, 3) of the canvas frame lie over the board or under it."""
+def over_board(tips: Array, calibration: Calibration, margin_m: float = BOARD_MARGIN_M) -> NDArray[np.bool_]:
+    """Return which points (m, 3) of the canvas frame lie over or under the board, or nearer to the paper than that."""
     size = np.array(calibration.canvas_size_m)
-    inside = ((tips[:, :2] > -BOARD_MARGIN_M) & (tips[:, :2] < size + BOARD_MARGIN_M)).all(1)
-    return np.asarray(inside)
+    return np.asarray(((tips[:, :2] > -margin_m) & (tips[:, :2] < size + margin_m)).all(1))
 
 
 def clear(start: Array, end: Array, kinematics: Kinematics, calibration: Calibration, clearance_m: float) -> bool:
-    """Return whether the straight way between two configurations keeps arm and brush clear of board and table."""
+    """Return whether the straight way between two configurations keeps tip and joints high enough, as `check` does."""
     way = start + np.linspace(0, 1, 21)[:, None] * (end - start)
     return _travel_fault(way, kinematics, calibration, clearance_m) is None
 
@@ -62,8 +72,8 @@ def check(
 
     Raises:
         UnreachableError: it breaks a limit of position, velocity or acceleration, jumps, does not start and end each
-            segment at rest, tilts the brush, presses it too deep, leaves the board or comes too low. The line names
-            the stroke.
+            segment at rest, tilts the brush, presses it too deep or comes down beside the paper; or the tip or a joint
+            comes too low. Links between the joints are not looked at. The line names the stroke.
     """
     before: Array | None = None
     for segment in motion.segments:
@@ -117,15 +127,16 @@ def _tip_fault(segment: Segment, kinematics: Kinematics, calibration: Calibratio
     too_deep = float(-on_canvas[:, 2].min()) - deepest
     if too_deep > 1e-5:
         return f"the brush would be pressed {too_deep * 1e3:.2f} mm too deep; calibrate the canvas again"
-    if not over_board(on_canvas, calibration).all():
-        return f"the brush would leave the board ({BOARD_MARGIN_M * 1e3:g} mm round the paper); keep to the canvas"
+    # Where a brush that is lifted came down, it is on its way up.
+    if segment.kind != "retract" and not over_board(on_canvas, calibration, BRUSH_MARGIN_M).all():
+        return f"the brush would come down over {BRUSH_MARGIN_M * 1e3:g} mm beside the paper; keep to the canvas"
     if tips[:, 2].min() < lowest:
         return f"the tip would be {-tips[:, 2].min() * 1e3:.2f} mm below the table; raise the canvas"
     if segment.kind in ("approach", "stroke"):
         tilt = float(np.rad2deg(np.arccos(np.clip(-axes @ calibration.normal, -1, 1))).max())
         if tilt > LARGEST_TILT_DEG:
             return f"the brush would be tilted by {tilt:.2f} degrees; move the canvas nearer"
-    return _low_joint(segment.positions[[0, -1]], kinematics)
+    return _low_joint(segment.positions[ticks], kinematics)
 
 
 def _travel_fault(way: Array, kinematics: Kinematics, calibration: Calibration, clearance_m: float) -> str | None:

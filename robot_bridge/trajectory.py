@@ -122,7 +122,8 @@ def plan(
     strokes = np.asarray(strokes, dtype=np.float64)
     if strokes.ndim != 2 or strokes.shape[1] != len(COLUMNS) or not np.isfinite(strokes).all():
         raise InputError(f"strokes: must be finite numbers of shape (n, {len(COLUMNS)}), are {strokes.shape}")
-    limits.check_canvas(calibration)
+    if len(strokes):  # a brush can be lifted from any canvas
+        limits.check_canvas(calibration)
     _check_widths(strokes, first, calibration)
     planner = _Planner(robot, kinematics, calibration, speeds or Speeds(), np.asarray(start, dtype=np.float64))
     planner.lift()

@@ -15,6 +15,7 @@ from robot_bridge import limits
 from robot_bridge.kinematics import Kinematics, UnreachableError
 from robot_bridge.robots.robot import Robot, available
 from robot_bridge.trajectory import Motion, Segment, Speeds, plan
+from sim import world
 from sim.brush import BRUSHES
 from sim.errors import InputError
 
@@ -289,19 +290,24 @@ def test_a_canvas_through_the_table_or_face_down_is_refused() -> None:
         planned(random_strokes(0), replace(low, T_base_canvas=low.T_base_canvas @ np.diag([1.0, -1, -1, 1])))
 
 
-def test_a_stroke_that_presses_the_tip_through_the_table_is_refused() -> None:
+def test_a_canvas_on_which_the_brush_could_press_through_the_table_is_refused() -> None:
     flat = calibrated()
     lowered = flat.T_base_canvas.copy()
-    lowered[2, 3] = 0.003
-    flat = replace(flat, T_base_canvas=lowered)
-    planned(strokes((0.2, 0.2, 0.3, 0.2, 0.4, 0.2)), flat)
-    with pytest.raises(UnreachableError, match="stroke 1: the tip would be 1.50 mm below the table"):
-        planned(strokes((0.2, 0.2, 0.3, 0.2, 0.4, 0.2), size=0.1, pressures=(1, 1)), flat)
+    lowered[2, 3] = flat.brush.max_depth_m - 0.0015
+    table = strokes((0.2, 0.2, 0.3, 0.2, 0.4, 0.2))
+    with pytest.raises(InputError, match="canvas: .* the brush would be 1.5 mm below the table"):
+        planned(table, replace(flat, T_base_canvas=lowered))
+    lowered[2, 3] += 0.002
+    planned(table, replace(flat, T_base_canvas=lowered))
 
 
-def test_a_stroke_off_the_board_is_refused() -> None:
-    with pytest.raises(UnreachableError, match="stroke 1: the brush would leave the board"):
+def test_a_stroke_beside_the_paper_is_refused() -> None:
+    with pytest.raises(UnreachableError, match="stroke 1: the brush would come down over 20 mm beside the paper"):
         planned(strokes((0.9, 0.2, 1.05, 0.2, 1.2, 0.2)), calibrated())
+
+
+def test_the_simulated_board_reaches_as_far_as_travel_expects() -> None:
+    assert limits.BRUSH_MARGIN_M < limits.BOARD_MARGIN_M == world.BOARD_MARGIN_M
 
 
 @pytest.mark.parametrize("value", [0.0, -0.1, float("nan"), 1000.0])
