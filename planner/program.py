@@ -162,6 +162,8 @@ class StrokeProgram:
             raise InputError(f"{path}: cannot be read ({error.strerror}); name a program's file") from None
         except UnicodeDecodeError:
             raise InputError(f"{path}: is no text; name a program's .json or .svg file") from None
+        except ValueError as error:
+            raise InputError(f"{str(path)!r}: is no name of a file ({error}); name a program's file") from None
         return (cls.from_svg if path.suffix.lower() == ".svg" else cls.from_json)(text, str(path))
 
 
@@ -202,7 +204,7 @@ def _parts(value: Any) -> tuple[Array, float, Provenance]:
         raise InputError(f"must hold the fields {', '.join(FIELDS)}")
     if value.get("format") != FORMAT:
         raise InputError(f"format: is {_shown(value.get('format'))}, must be {FORMAT!r}; name a stroke program")
-    if value.get("version") != VERSION:
+    if type(value.get("version")) is not int or value["version"] != VERSION:
         raise InputError(f"version: is {_shown(value.get('version'))}, this release reads {VERSION}; plan it again")
     for field in FIELDS:
         if field not in value:

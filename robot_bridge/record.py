@@ -98,8 +98,7 @@ class Record:
         self._paper_name = PAPERS[0]
         self.totals = Totals()
         if self.journal is not None:
-            known = [entry["totals"] for entry in self.journal.entries if "totals" in entry]
-            self.totals = Totals(**known[-1]) if known else self.totals
+            self.totals = _totals(self.journal)
             self._paper_name = _paper_named(self.journal) or self._paper_name
             for torn in self.folder.glob(".*.part"):
                 torn.unlink(missing_ok=True)
@@ -319,6 +318,25 @@ class Record:
     def _append(self, kind: Kind, **fields: Any) -> None:
         if self.journal is not None:
             self.journal.append(kind, **fields)
+
+
+def _totals(journal: Journal) -> Totals:
+    """Return what the sittings so far took, according to a journal.
+
+    Raises:
+        InputError: the last totals are damaged.
+    """
+    known = [entry["totals"] for entry in journal.entries if "totals" in entry]
+    if not known:
+        return Totals()
+    try:
+        totals = Totals(**known[-1])
+    except TypeError:
+        totals = None
+    # A bool is an int for Python, but no figure.
+    if totals is None or any(type(value) not in (int, float) for value in vars(totals).values()):
+        raise InputError(f"{journal.folder / NAME}: the last totals are damaged; paint anew")
+    return totals
 
 
 def executed(journal: Journal) -> Executed | None:

@@ -51,7 +51,9 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     """
     import cv2
 
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    # OpenCV would print a line of its own about a file that is missing.
+    content = path.read_bytes() if path.is_file() else b""
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
     if pixels is None:
         raise InputError(f"{path}: is no picture; restore the file or begin anew")
     return np.ascontiguousarray(pixels[..., ::-1], np.uint8)

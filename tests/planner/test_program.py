@@ -201,3 +201,15 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypa
         program(2).save(path)
     assert_identical(StrokeProgram.load(path), program(1))
     assert os.listdir(tmp_path) == ["program.json"]
+
+
+@pytest.mark.parametrize("version", ["true", "1.0", '"1"', "null"])
+def test_a_version_of_another_type_is_refused(version: str) -> None:
+    text = program().to_json().replace('"version": 1', f'"version": {version}')
+    with pytest.raises(InputError, match="version: is"):
+        StrokeProgram.from_json(text)
+
+
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(InputError, match="is no name of a file"):
+        StrokeProgram.load("a\0b")

@@ -31,7 +31,7 @@ from robot_bridge.journal import NAME, Journal
 from robot_bridge.paint import conduct, main
 from robot_bridge.painter import PICTURE_PX
 from robot_bridge.progress import report
-from robot_bridge.record import Record
+from robot_bridge.record import Record, kept_paper
 from sim.canvas import render
 from sim.errors import InputError
 
@@ -635,3 +635,25 @@ def test_a_resumed_painting_refuses_another_target(tmp_path: Path, start: Callab
     code, _, errors = end(start("--resume", folder))
     assert (code, errors.count("\n")) == (2, 1)
     assert "target.png: is not the picture that was begun" in errors
+
+
+@pytest.mark.parametrize("totals", [{"arm_s": "long"}, {"unheard_of": 1.0}, [1.0], None, {"arm_s": None}])
+def test_damaged_totals_are_refused_in_one_line(tmp_path: Path, totals: Any) -> None:
+    with Journal.create(tmp_path, {}) as journal:
+        journal.append("observed", totals=totals)
+        with pytest.raises(InputError, match=r"journal\.jsonl: the last totals are damaged; paint anew"):
+            Record(journal, Target.load(Path(CAT)), Provenance("none", 0, "ab"), canvas_mm=200)
+
+
+def test_a_kept_paper_that_is_missing_is_one_error_and_nothing_is_printed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with Journal.create(tmp_path, {}) as journal:
+        journal.append("paused", paper="paper-a.png")
+        for content in (None, b"", b"no picture"):
+            if content is not None:
+                (tmp_path / "paper-a.png").write_bytes(content)
+            with pytest.raises(InputError, match=r"paper-a\.png: is no picture; restore the file"):
+                kept_paper(journal)
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "")
