@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 RENDERS: Final = 6000
 """Canvas renders a plan, by default."""
-MOST_SAMPLES: Final = 12
+MOST_SAMPLES: Final = 8
 """Strokes that are tried at each canvas, at most."""
-TEMPERATURE: Final = 0.8
+TEMPERATURE: Final = 1.0
 """Of the policy's proposals."""
 MOST_PLACED: Final = 300
 """Renders that pure search spends on placing a stroke, at most."""
