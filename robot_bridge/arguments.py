@@ -23,8 +23,9 @@ OF_ONE_SITTING: Final = ("resume", "out", "preview", "film", "gui")
 MANUAL: Final = """\
 Paint a picture with the simulated arm.
 
-Any PNG, JPEG or WebP becomes black line art of 64×64 points, a photo by its luminance; one colour for now. The agent
-plans strokes, the arm paints some of them, the camera looks, and the agent plans on from what it sees.
+Any PNG, JPEG or WebP becomes black line art of 64×64 points: a drawing is fitted into them, of a photo they show the
+lines of its centre square, by its luminance. One colour for now. The agent plans strokes, the arm paints some of them,
+the camera looks, and the agent plans on from what it sees.
 
 examples:
   spiral-paint examples/cat.png
@@ -141,7 +142,8 @@ def header(args: Args, target: Target) -> dict[str, Any]:
     """Return the settings for the journal: all arguments but those of one sitting."""
     kept = {name: value for name, value in asdict(args).items() if name not in OF_ONE_SITTING}
     model = str(Path(args.model).absolute()) if Path(args.model).is_file() else args.model
-    return kept | {"target": str(args.target), "model": model, "name": target.name, "target_digest": target.digest}
+    of_target = {"name": target.name, "target_kind": target.kind, "target_digest": target.digest}
+    return kept | {"target": str(args.target), "model": model} | of_target
 
 
 def resumed(args: Args, journal: Journal) -> Args:

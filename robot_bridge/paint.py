@@ -37,7 +37,7 @@ def preview(args: Args) -> None:
     from robot_bridge.out_folder import check_new
     from robot_bridge.painter import PICTURE_PX
     from robot_bridge.preparation import load, nominal_calibration, out_folder
-    from robot_bridge.progress import report
+    from robot_bridge.progress import report, tell_target
     from robot_bridge.record import squared_error
     from sim import whole_file
     from sim.canvas import render
@@ -45,6 +45,8 @@ def preview(args: Args) -> None:
     target, agent, robot = load(args)
     folder = out_folder(args, target)
     check_new(folder)
+    assert args.target is not None
+    tell_target(args.target, target.kind)
     calibration = nominal_calibration(args, robot)
     started = time.perf_counter()
     choice = Choice(agent, target.image, paintable(calibration), args.judge)
@@ -54,6 +56,7 @@ def preview(args: Args) -> None:
     planned = render(program.strokes)
     figures = {
         "target": target.name,
+        "target_kind": target.kind,
         "model": agent.name,
         "strokes": len(program),
         "path_length_mm": 1000 * motion.path_length_m,
@@ -91,7 +94,8 @@ def paint(args: Args, interrupts: Interrupts) -> tuple[Record, Event]:
         target, agent, robot = load(args)
         if target.digest != journal.header.get("target_digest"):
             raise InputError(f"{journal.folder / 'target.png'}: is not the picture that was begun; restore it")
-        target = replace(target, name=str(journal.header.get("name")))
+        known = journal.header
+        target = replace(target, name=str(known.get("name")), kind=known.get("target_kind", target.kind))
         return perform(args, target, agent, robot, journal, interrupts)
 
 
@@ -109,7 +113,7 @@ def perform(
     from robot_bridge import record
     from robot_bridge.film import PERIOD_S, Film
     from robot_bridge.painter import Painter
-    from robot_bridge.progress import progress
+    from robot_bridge.progress import progress, tell_target
     from sim.brush import BRUSHES
 
     try:
@@ -150,6 +154,8 @@ def perform(
         stack.enter_context(kept)
         calibration = true_calibration(world, robot)
         painter = Painter(agent, target, robot, arm, world.look, calibration, settings_of(args), executed)
+        if journal is None and args.target is not None:
+            tell_target(args.target, target.kind)
         show = stack.enter_context(progress(args.strokes, painter))
         interrupts.painter = painter
         return kept, conduct(painter, kept, show)

@@ -5,15 +5,24 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from tqdm import tqdm
 
 from planner.agent import Verdict
+from planner.target import Kind
 from robot_bridge import events
+from robot_bridge.interrupts import told_if_possible
 from robot_bridge.painter import Painter
 
+TAKEN: Final[dict[Kind, str]] = {
+    "exact": "as it is",
+    "digit": "as a digit: padded to 64×64 points",
+    "drawing": "as a drawing: fitted into 64×64 points",
+    "photo": "as a photo: the lines of its centre square, 64×64 points",
+}
 LAYOUT: Final = "painting: {n_fmt} of {total_fmt} strokes |{bar:24}| {desc}"
 
 
@@ -87,6 +96,12 @@ class _Progress:
 def _told(verdict: Verdict) -> str:
     score = "" if verdict.score != verdict.score else f", score {verdict.score:.2f}"
     return f"error {verdict.error:.4f}{score}"
+
+
+def tell_target(file: Path, kind: Kind) -> None:
+    """Print how a file became a target."""
+    with told_if_possible():
+        print(f"target: {file.name}, taken {TAKEN[kind]}")
 
 
 def report(figures: dict[str, Any]) -> None:

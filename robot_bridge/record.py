@@ -170,6 +170,7 @@ class Record:
         totals = self._count()
         figures: dict[str, Any] = {
             "target": self.target.name,
+            "target_kind": self.target.kind,
             "model": self.provenance.model,
             "finished": finished,
             "strokes": len(executed),

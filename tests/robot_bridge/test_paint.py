@@ -105,7 +105,7 @@ def check_whole(folder: Path, strokes: int = 4, cut: bool = False) -> dict[str, 
     summary: dict[str, Any] = json.loads((folder / "summary.json").read_text())
     assert summary["finished"]
     assert summary["strokes"] == strokes
-    assert summary["target"] == "cat"
+    assert (summary["target"], summary["target_kind"]) == ("cat", "drawing")
     # What the camera sees is every stroke: none lost, none in another place.
     seen = cv2.imread(str(folder / "painting.png"), cv2.IMREAD_GRAYSCALE) / 255
     meant = render(executed, len(seen))
@@ -127,6 +127,7 @@ def test_a_painting_leaves_its_pictures_program_film_and_figures(
     words = [word for word in QUICK if word != "--no-film"]
     code, out, errors = end(start(CAT, *words, "--out", tmp_path / "cat"))
     assert (code, errors) == (0, "")
+    assert out.startswith("target: cat.png, taken as a drawing: fitted into 64×64 points\n")
     figures = check_whole(tmp_path / "cat")
     for name in (
         "strokes",
@@ -225,7 +226,8 @@ def test_ctrl_c_before_the_arm_moves_ends_with_one_line_and_leaves_nothing(
     code, out, errors = end(process)
     # Where the signal meets code that an import compiles from text, Python ends as killed by it; a shell says 130 too.
     assert code in (130, -signal.SIGINT)
-    assert (out, errors) == ("", "spiral-paint: interrupted before the arm moved\n")
+    assert errors == "spiral-paint: interrupted before the arm moved\n"
+    assert out in ("", "target: cat.png, taken as a drawing: fitted into 64×64 points\n")
     assert os.listdir(tmp_path) == []
 
 
