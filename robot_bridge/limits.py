@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 BRUSH_MARGIN_M: Final = 0.02
-"""How far beyond the paper, on every side, the brush may come down."""
-BOARD_MARGIN_M: Final = 0.04
-"""How far the board that holds the paper reaches beyond it: there the brush travels at a height."""
+"""How far beyond the paper, on every side, the brush may come down, and travel keeps its height. The board reaches
+further, so that the brush never comes to its edge."""
 LARGEST_TILT_DEG: Final = 0.5
 """Largest angle between the brush and the canvas normal while it paints."""
 LOWEST_JOINT_M: Final = 0.03
@@ -49,10 +48,10 @@ def check_canvas(calibration: Calibration) -> None:
         )
 
 
-def over_board(tips: Array, calibration: Calibration, margin_m: float = BOARD_MARGIN_M) -> NDArray[np.bool_]:
-    """Return which points (m, 3) of the canvas frame lie over or under the board, or nearer to the paper than that."""
+def near_paper(tips: Array, calibration: Calibration) -> NDArray[np.bool_]:
+    """Return which points (m, 3) of the canvas frame lie over or under the paper or its margin."""
     size = np.array(calibration.canvas_size_m)
-    return np.asarray(((tips[:, :2] > -margin_m) & (tips[:, :2] < size + margin_m)).all(1))
+    return np.asarray(((tips[:, :2] > -BRUSH_MARGIN_M) & (tips[:, :2] < size + BRUSH_MARGIN_M)).all(1))
 
 
 def clear(start: Array, end: Array, kinematics: Kinematics, calibration: Calibration, clearance_m: float) -> bool:
@@ -67,7 +66,7 @@ def check(
     """Check a whole motion before it starts.
 
     Args:
-        clearance_m: height of travel [m]; a travel over the board may sag to half of it. By default it only has to
+        clearance_m: height of travel [m]; a travel over the paper may sag to half of it. By default it only has to
             stay off the paper.
 
     Raises:
@@ -127,8 +126,7 @@ def _tip_fault(segment: Segment, kinematics: Kinematics, calibration: Calibratio
     too_deep = float(-on_canvas[:, 2].min()) - deepest
     if too_deep > 1e-5:
         return f"the brush would be pressed {too_deep * 1e3:.2f} mm too deep; calibrate the canvas again"
-    # Where a brush that is lifted came down, it is on its way up.
-    if segment.kind != "retract" and not over_board(on_canvas, calibration, BRUSH_MARGIN_M).all():
+    if not near_paper(on_canvas, calibration).all():
         return f"the brush would come down over {BRUSH_MARGIN_M * 1e3:g} mm beside the paper; keep to the canvas"
     if tips[:, 2].min() < lowest:
         return f"the tip would be {-tips[:, 2].min() * 1e3:.2f} mm below the table; raise the canvas"
@@ -142,9 +140,9 @@ def _tip_fault(segment: Segment, kinematics: Kinematics, calibration: Calibratio
 def _travel_fault(way: Array, kinematics: Kinematics, calibration: Calibration, clearance_m: float) -> str | None:
     tips = kinematics.tips(way)[0]
     on_canvas = calibration.base_to_canvas(tips)
-    height = float(np.min(on_canvas[:, 2], where=over_board(on_canvas, calibration), initial=np.inf))
+    height = float(np.min(on_canvas[:, 2], where=near_paper(on_canvas, calibration), initial=np.inf))
     if height < clearance_m / 2:
-        return f"the tip would be only {height * 1e3:.1f} mm over the board"
+        return f"the tip would be only {height * 1e3:.1f} mm over the paper"
     if tips[:, 2].min() < 0:
         return f"the tip would be {-tips[:, 2].min() * 1e3:.1f} mm below the table"
     return _low_joint(way, kinematics)

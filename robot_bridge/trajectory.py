@@ -184,7 +184,7 @@ class _Planner:
         """Retract a brush that starts on or near the paper."""
         clearance = self.speeds.clearance_m
         tip = self._tip()
-        if tip[2] < 0.9 * clearance and limits.over_board(tip[None], self.calibration).any():
+        if tip[2] < 0.9 * clearance and limits.near_paper(tip[None], self.calibration).any():
             above = self.calibration.canvas_to_base([[tip[0], tip[1], clearance]])
             target = self.kinematics.follow(above, self.calibration.normal, self.q)[0]
             self._append_joint_line("retract", target, None, self.speeds.approach_m_s)

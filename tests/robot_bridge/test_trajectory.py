@@ -149,7 +149,7 @@ def test_travel_is_fast_and_stays_at_clearance_height() -> None:
     for segment in motion.segments:
         on_canvas = tips(segment, calibration)
         if segment.kind == "travel":
-            assert on_canvas[limits.over_board(on_canvas, calibration), 2].min() >= 0.01
+            assert on_canvas[limits.near_paper(on_canvas, calibration), 2].min() >= 0.01
         if segment.kind in ("approach", "retract"):
             assert np.linalg.norm(on_canvas[:, :2] - on_canvas[0, :2], axis=1).max() < 1e-5
 
@@ -306,8 +306,8 @@ def test_a_stroke_beside_the_paper_is_refused() -> None:
         planned(strokes((0.9, 0.2, 1.05, 0.2, 1.2, 0.2)), calibrated())
 
 
-def test_the_simulated_board_reaches_as_far_as_travel_expects() -> None:
-    assert limits.BRUSH_MARGIN_M < limits.BOARD_MARGIN_M == world.BOARD_MARGIN_M
+def test_the_brush_never_comes_to_the_edge_of_the_simulated_board() -> None:
+    assert limits.BRUSH_MARGIN_M + BRUSH.max_width_m / 2 < world.BOARD_MARGIN_M
 
 
 @pytest.mark.parametrize("value", [0.0, -0.1, float("nan"), 1000.0])
@@ -348,4 +348,4 @@ def test_the_whole_program_check_finds_what_was_spoilt() -> None:
     refused(6, "stroke 2: holds nan", positions=stroke.positions * np.nan)
     raised = calibration.T_base_canvas.copy()
     raised[2, 3] += 0.03
-    refused(0, "stroke 1: the tip would be only .* over the board", replace(calibration, T_base_canvas=raised))
+    refused(0, "stroke 1: the tip would be only .* over the paper", replace(calibration, T_base_canvas=raised))
