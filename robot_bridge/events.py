@@ -56,6 +56,15 @@ class StrokeDone:
 
 
 @dataclass(frozen=True, eq=False)
+class StrokeCut:
+    """A stroke ended before its end, by a cancel, a stop or a fault; it does not count as executed."""
+
+    index: int
+    stroke: Array
+    """(12,) the part of it that is on the paper."""
+
+
+@dataclass(frozen=True, eq=False)
 class Moved:
     """A piece of motion has ended; on hardware nothing more than the passing of time."""
 
@@ -134,6 +143,7 @@ Event = (
     Planned
     | StrokeStarted
     | StrokeDone
+    | StrokeCut
     | Moved
     | Observed
     | Scored

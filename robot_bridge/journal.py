@@ -25,11 +25,21 @@ from sim.errors import InputError
 from sim.stroke import COLUMNS, Array
 
 Kind = Literal[
-    "planned", "stroke_done", "observed", "scored", "shifted", "unpainted", "paused", "cancelled", "fault", "finished"
+    "planned",
+    "stroke_done",
+    "stroke_cut",
+    "observed",
+    "scored",
+    "shifted",
+    "unpainted",
+    "paused",
+    "cancelled",
+    "fault",
+    "finished",
 ]
-"""What an entry tells: `planned` the strokes to come, `stroke_done` one executed stroke; `observed`, `scored`,
-`shifted` and `unpainted` what a look at the canvas gave; `paused` and `cancelled` that somebody asked for it, `fault`
-why the arm holds, `finished` the end of the painting."""
+"""What an entry tells: `planned` the strokes to come, `stroke_done` one executed stroke, `stroke_cut` what is on the
+paper of one that was not finished; `observed`, `scored`, `shifted` and `unpainted` what a look at the canvas gave;
+`paused` and `cancelled` that somebody asked for it, `fault` why the arm holds, `finished` the end of the painting."""
 
 FORMAT: Final = "spiral_painter.journal"
 VERSION: Final = 1

@@ -20,7 +20,7 @@ from robot_bridge.arms.arm import Arm, ArmFault
 from robot_bridge.choice import Choice, Judge, paintable
 from robot_bridge.kinematics import Kinematics
 from robot_bridge.robots.robot import Robot
-from robot_bridge.tracking import deviation
+from robot_bridge.tracking import deviation, part_until
 from robot_bridge.trajectory import Motion, Segment, Speeds
 from sim.canvas import blank
 from sim.errors import InputError
@@ -236,21 +236,35 @@ class Painter:
                     return
                 started = index
                 yield events.StrokeStarted(index)
+            stroke = batch[index - first]
             if self._cancelled:
+                if self._begun == index:
+                    yield self._cut(index, stroke)
                 return
             if segment.kind == "stroke":
                 self._begun = index
-            execution = self.arm.execute(segment, self._is_cancelled)
+            try:
+                execution = self.arm.execute(segment, self._is_cancelled)
+            except ArmFault:
+                if self._begun == index:
+                    yield self._cut(index, stroke)
+                raise
             yield events.Moved(segment.kind, execution.duration_s)
             if not execution.completed:
+                if self._begun == index:
+                    yield self._cut(index, stroke)
                 return
             if segment.kind == "approach":
                 self._begun = index
             if segment.kind == "stroke" and execution.tip is not None:
                 tips.append(execution.tip)
             if segment.kind == "stroke" and not _continues(segments, position):
-                yield self._done(index, batch[index - first], motion.lengths_m[index - first], tips)
+                yield self._done(index, stroke, motion.lengths_m[index - first], tips)
                 tips = []
+
+    def _cut(self, index: int, stroke: Array) -> events.StrokeCut:
+        tip = self.kinematics.tip_pose(self.arm.positions())[:3, 3]
+        return events.StrokeCut(index, part_until(stroke, tip, self.calibration))
 
     def _done(self, index: int, stroke: Array, length_m: float, tips: list[Array]) -> events.StrokeDone:
         self._begun = None

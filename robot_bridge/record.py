@@ -108,6 +108,7 @@ class Record:
         self._verdict: Verdict | None = None
         self._shift: tuple[tuple[float, float], float] | None = None
         self._unpainted: tuple[int, ...] | None = None
+        self._cuts = [] if self.journal is None else _cut_strokes(self.journal)
 
     def __enter__(self) -> Record:
         return self
@@ -141,6 +142,9 @@ class Record:
                 self.totals.arm_s += event.duration_s
             case events.StrokeDone():
                 self._stroke_done(event)
+            case events.StrokeCut():
+                self._cuts.append(event.stroke.tolist())
+                self._append("stroke_cut", index=event.index, stroke=event.stroke)
             case events.Observed():
                 self._observed(event)
             case events.Scored():
@@ -203,7 +207,7 @@ class Record:
             canvas, count = self._seen[0].canvas, self._seen[1]
             figures["mse_painted"] = squared_error(canvas, self.target.image)
             if count:
-                meant = render(executed[:count])
+                meant = render(np.concatenate((executed[:count], np.reshape(self._cuts, (-1, len(COLUMNS))))))
                 figures["mse_transfer"] = transfer = squared_error(canvas, meant)
                 figures["mse_transfer_share"] = transfer / squared_error(np.ones_like(meant), meant)
         return figures
@@ -364,6 +368,15 @@ def kept_paper(journal: Journal) -> NDArray[np.uint8] | None:
     """
     name = _paper_named(journal)
     return whole_file.read_image(journal.folder / name) if name else None
+
+
+def _cut_strokes(journal: Journal) -> list[list[float]]:
+    """Return what is on the paper of strokes that were not finished."""
+    rows = [entry.get("stroke") for entry in journal.entries if entry["entry"] == "stroke_cut"]
+    try:
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(COLUMNS)).tolist()
+    except (TypeError, ValueError):
+        raise InputError(f"{journal.folder / NAME}: a cut stroke is damaged; remove its line, or paint anew") from None
 
 
 def _paper_named(journal: Journal) -> str | None:

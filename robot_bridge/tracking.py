@@ -1,4 +1,4 @@
-"""How near the tip came to the stroke that was asked for."""
+"""How near the tip came to the stroke that was asked for, and how far along it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,27 @@ from scipy.spatial import cKDTree
 
 from calibration.calibration import Calibration
 from robot_bridge.path import depth_for_width
-from sim.stroke import points_along, widths_along
+from sim.stroke import CONTROL, END, PRESSURE_END, PRESSURE_START, START, points_along, widths_along
 
 Array = NDArray[np.float64]
 
 DENSITY: Final = 2001
 """Points that stand for a stroke; a nearest pair of them gives a segment to measure the distance from."""
+
+
+def part_until(stroke: Array, tip: Array, calibration: Calibration) -> Array:
+    """Return the part (12,) of a stroke (12,) from its start to where the tip is, (3,) in `base_link` [m].
+
+    A quadratic Bézier's part is one itself (de Casteljau), and pressure is linear in the parameter.
+    """
+    t = np.linspace(0, 1, DENSITY)
+    line = calibration.program_to_canvas(points_along(stroke[None], t)[0])
+    until = t[np.linalg.norm(line - calibration.base_to_canvas(tip[None])[0, :2], axis=1).argmin()]
+    part = stroke.copy()
+    part[CONTROL] = (1 - until) * stroke[START] + until * stroke[CONTROL]
+    part[END] = points_along(stroke[None], np.array([until]))[0, 0]
+    part[PRESSURE_END] = (1 - until) * stroke[PRESSURE_START] + until * stroke[PRESSURE_END]
+    return part
 
 
 def deviation(stroke: Array, tips: Array, calibration: Calibration) -> tuple[Array, Array]:

@@ -90,11 +90,8 @@ def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, errors
 
 
-def check_whole(folder: Path, strokes: int = 4, cut: bool = False) -> dict[str, Any]:
-    """Check that a finished painting's files agree with each other, and return its summary.
-
-    Where a stroke was `cut` short by a cancel, its paint is on the paper beside the program's.
-    """
+def check_whole(folder: Path, strokes: int = 4) -> dict[str, Any]:
+    """Check that a finished painting's files agree with each other, and return its summary."""
     with Journal.resume(folder) as journal:
         assert journal.finished
         executed = journal.executed
@@ -110,9 +107,9 @@ def check_whole(folder: Path, strokes: int = 4, cut: bool = False) -> dict[str, 
     seen = cv2.imread(str(folder / "painting.png"), cv2.IMREAD_GRAYSCALE) / 255
     meant = render(executed, len(seen))
     assert np.mean(seen[meant < 0.5]) < 0.1
-    if not cut:
+    if not summary["partial_strokes"]:
         assert np.mean((seen - meant) ** 2) < 0.05 * np.mean((1 - meant) ** 2)
-        assert summary["mse_transfer_share"] < 0.05
+    assert summary["mse_transfer_share"] < 0.05
     lengths = [entry["length_m"] for entry in entries(folder) if entry.get("entry") == "stroke_done"]
     assert summary["path_length_mm"] == pytest.approx(1000 * sum(lengths))
     assert summary["arm_time_s"] > summary["path_length_mm"] / 1000 / 0.2
@@ -178,7 +175,7 @@ def test_ctrl_c_lifts_the_brush_and_the_painting_resumes(
     assert before["partial_strokes"] == ("cut" in entries(folder)[-1])
     code, _, errors = end(start("--resume", folder, "--no-film"))
     assert (code, errors) == (0, "")
-    after = check_whole(folder, cut=True)
+    after = check_whole(folder)
     for name in ("path_length_mm", "arm_time_s", "plan_time_s", "paint_time_s"):
         assert after[name] > before[name]
     code, _, errors = end(start("--resume", folder))
@@ -214,7 +211,7 @@ def test_sigterm_ends_as_ctrl_c_does(tmp_path: Path, start: Callable[..., subpro
     assert "the brush is lifted" in errors
 
 
-@pytest.mark.parametrize("delay_s", [0.5, 1.5, 3.0])
+@pytest.mark.parametrize("delay_s", [0.4, 1.0, 1.8])
 def test_ctrl_c_before_the_arm_moves_ends_with_one_line_and_leaves_nothing(
     tmp_path: Path, start: Callable[..., subprocess.Popen[str]], delay_s: float
 ) -> None:
@@ -430,7 +427,7 @@ def test_a_joint_that_sticks_is_told_and_the_painting_resumes(
     assert entries(folder)[-1]["entry"] == "fault"
     code, _, errors = end(start("--resume", folder, "--no-film"))
     assert (code, errors) == (0, "")
-    check_whole(folder, cut=True)
+    check_whole(folder)
 
 
 def test_help_is_a_manual_with_units_examples_and_exit_codes(

@@ -326,6 +326,11 @@ def test_cancel_in_a_stroke_comes_to_rest_and_lifts_along_the_normal(build: Call
     told = studio.paint()
     assert told[-1] == events.Cancelled(lifted=True, cut=0)
     assert "StrokeDone" not in names(told)
+    # The part of the stroke that is told is the part that is on the paper.
+    part = of_kind(told, events.StrokeCut)[0].stroke
+    meant = render(part[None], 100)
+    assert 0.01 < 1 - meant.mean() < 0.9 * (1 - render(LINES[:1], 100).mean())
+    assert np.mean((true_grey(studio.world, 100) - meant) ** 2) < 0.02 * ink(meant)
     tips = np.array(at.tips)
     lifting = tips[np.flatnonzero(np.diff(tips[:, 3]) < -1e-6)[0] :]
     assert np.linalg.norm(lifting[:, :2] - lifting[0, :2], axis=1).max() < 5e-4
