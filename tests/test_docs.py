@@ -19,7 +19,11 @@ import tyro
 from planner import datasets
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/README.md")),
+    *sorted(ROOT.glob("docs/*.md")),
+    *sorted(ROOT.glob("planner/weights/*.md")),
+]
 COMMANDS = {
     "spiral-paint": "robot_bridge.paint",
     "spiral-train": "planner.train",
