@@ -30,12 +30,10 @@ setup(
     ],
     zip_safe=False,
     install_requires=[
-        "daqp>=0.5",
         "numba>=0.60",
         "numpy>=1.26",
         "opencv-python-headless>=4.7,<5",
         "pin>=3",
-        "pin-pink>=3",
         "pyyaml>=6",
         "ruckig>=0.14",
         "safetensors>=0.4",
