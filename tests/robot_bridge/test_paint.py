@@ -211,14 +211,13 @@ def test_sigterm_ends_as_ctrl_c_does(tmp_path: Path, start: Callable[..., subpro
     assert "the brush is lifted" in errors
 
 
-@pytest.mark.parametrize("delay_s", [0.4, 1.0, 1.8])
+@pytest.mark.parametrize("delay_s", [0.3, 0.6, 1.0])
 def test_ctrl_c_before_the_arm_moves_ends_with_one_line_and_leaves_nothing(
     tmp_path: Path, start: Callable[..., subprocess.Popen[str]], delay_s: float
 ) -> None:
     process = start(CAT, "--model", "none", "--strokes", "100", "--no-film", "--out", tmp_path / "new" / "cat")
     time.sleep(delay_s)
-    if (tmp_path / "new").exists():
-        pytest.skip("this machine is so fast that the arm moves already")
+    assert not (tmp_path / "new").exists(), "a hundred strokes are not planned so soon"
     process.send_signal(signal.SIGINT)
     code, out, errors = end(process)
     # Where the signal meets code that an import compiles from text, Python ends as killed by it; a shell says 130 too.
@@ -607,15 +606,16 @@ def test_a_file_that_appears_while_it_plans_is_neither_overwritten_nor_removed(t
     assert (tmp_path / "planned.png").read_text() == "mine"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o555)
-    monkeypatch.setattr(sys, "argv", ["spiral-paint", CAT, *QUICK, "--out", str(closed / "cat")])
+    # Nobody, not even root, makes a folder in /proc.
+    monkeypatch.setattr(sys, "argv", ["spiral-paint", CAT, *QUICK, "--out", "/proc/nowhere/cat"])
     assert main() == 2
-    assert "closed: this folder cannot be written to; give another --out" in capfd.readouterr().err
+    told = capfd.readouterr().err
+    assert "/proc" in told
+    assert "give another --out" in told
+    assert told.count("\n") == 1
 
 
 def test_a_resumed_painting_refuses_another_target(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
