@@ -200,12 +200,14 @@ class Agent:
         renders: int = RENDERS // 2,
     ) -> list[Proposal]:
         """Return several ways to go on from a canvas (64, 64), each of at most `strokes` strokes."""
-        proposals = []
-        for found in self.search(target, canvas, strokes, seed, limits, renders, continuations):
-            predicted = canvas.copy()
-            paint(predicted, found)
-            proposals.append(Proposal(found, predicted, self.judge(predicted, target)))
-        return proposals
+        found = self.search(target, canvas, strokes, seed, limits, renders, continuations)
+        return [self.proposal(target, canvas, one) for one in found]
+
+    def proposal(self, target: Image, canvas: Image, strokes: Array) -> Proposal:
+        """Return strokes (n, 12) with the canvas that they would leave and the verdict on it."""
+        predicted = canvas.copy()
+        paint(predicted, strokes)
+        return Proposal(strokes, predicted, self.judge(predicted, target))
 
     def paint(
         self,
@@ -226,11 +228,11 @@ class Agent:
 
 def useful(strokes: Array, canvas: Image, target: Image) -> Array:
     """Return the strokes without those whose absence does not raise the error; at least one stays."""
-    kept = strokes
+    kept, error = strokes, _error(strokes, canvas, target)
     for index in range(len(strokes) - 1, -1, -1):
         fewer = np.delete(kept, index, axis=0)
-        if len(fewer) and _error(fewer, canvas, target) <= _error(kept, canvas, target) + USELESS:
-            kept = fewer
+        if len(fewer) and (without := _error(fewer, canvas, target)) <= error + USELESS:
+            kept, error = fewer, without
     return kept
 
 

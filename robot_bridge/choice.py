@@ -12,7 +12,7 @@ from planner import search
 from planner.actions import CANVAS_PX, WidthLimits
 from planner.agent import RENDERS, Agent, Proposal, Verdict, useful
 from planner.search import Tuning
-from sim.canvas import blank, paint
+from sim.canvas import blank
 from sim.stroke import COLUMNS
 
 Array = NDArray[np.float64]
@@ -93,9 +93,7 @@ class Choice:
         curves, rng = search.to_curves(strokes), np.random.default_rng(seed)
         curves = search.improve(canvas, self._target, curves, renders, rng, self._limits, AHEAD)
         better = useful(search.to_strokes(curves), canvas, self._target)
-        predicted = canvas.copy()
-        paint(predicted, better)
-        return Proposal(better, predicted, self.verdict(predicted))
+        return self._agent.proposal(self._target, canvas, better)
 
     def _cost(self, proposal: Proposal) -> float:
         return sum(self._costs(proposal.verdict))
