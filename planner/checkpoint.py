@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -11,12 +12,14 @@ from typing import Final
 import safetensors
 import safetensors.torch
 
-from planner.discriminator import Discriminator
-from planner.policy import Policy
+from planner.discriminator import Discriminator, build_discriminator
+from planner.policy import Kind, Policy, build
 from sim.errors import InputError
 
-VERSION: Final = "1"
-"""Of the networks' layout: a file of another version cannot be loaded."""
+VERSION: Final = "2"
+"""Of the file's layout: a file of another version cannot be loaded."""
+EARLIER: Final = "1"
+"""Read as well: the lean conditional policy without a critic, with the spectral discriminator."""
 
 
 def shipped() -> dict[str, Path]:
@@ -49,7 +52,12 @@ def save(path: Path, policy: Policy, discriminator: Discriminator, about: dict[s
     """
     tensors = {f"policy.{name}": tensor.half() for name, tensor in policy.state_dict().items()}
     tensors |= {f"discriminator.{name}": tensor.half() for name, tensor in discriminator.state_dict().items()}
-    metadata = {"spiral_painter": VERSION, "about": json.dumps(about)}
+    metadata = {
+        "spiral_painter": VERSION,
+        "policy": json.dumps(asdict(policy.kind)),
+        "discriminator": json.dumps(discriminator.settings),
+        "about": json.dumps(about),
+    }
     partial = path.with_suffix(".partial")
     try:
         safetensors.torch.save_file(tensors, partial, metadata)
@@ -71,17 +79,21 @@ def load(path: Path) -> tuple[Policy, Discriminator, dict[str, object]]:
         with safetensors.safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             version = metadata.get("spiral_painter")
-            if version != VERSION:
+            if version not in (VERSION, EARLIER):
                 raise InputError(
                     f"{path}: a checkpoint of version {version or 'unknown'}, this program reads version {VERSION}; "
                     "train it anew or install the program that wrote it"
                 )
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        policy, discriminator = Policy(), Discriminator()
+        if version == EARLIER:
+            policy, discriminator = build(Kind()), build_discriminator("spectral", conditional=True, colour=False)
+        else:
+            policy = build(Kind(**json.loads(metadata["policy"])))
+            discriminator = build_discriminator(**json.loads(metadata["discriminator"]))
         for module, prefix in ((policy, "policy."), (discriminator, "discriminator.")):
             own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-            module.load_state_dict(own)
-    except (OSError, safetensors.SafetensorError, RuntimeError) as error:
+            module.load_state_dict(policy.with_critic(own) if version == EARLIER and module is policy else own)
+    except (OSError, safetensors.SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: not a readable checkpoint ({reason}); get a whole copy of the file") from error
     return policy.eval(), discriminator.eval(), json.loads(metadata.get("about", "{}"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -13,6 +15,8 @@ class Discriminator(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.settings: dict[str, Any] = {"kind": "spectral", "conditional": True, "colour": False, "complement": False}
+        """What `build_discriminator` was given."""
         self.body = nn.Sequential(
             spectral_norm(nn.Conv2d(2, 16, 4, stride=4)),
             nn.LeakyReLU(0.2),
@@ -35,3 +39,9 @@ class Discriminator(nn.Module):
 def discriminator_loss(real: Tensor, painted: Tensor) -> Tensor:
     """Return the standard (non-saturating) loss of logits (n,) of real pairs and of painted ones."""
     return functional.softplus(-real).mean() + functional.softplus(painted).mean()
+
+
+def build_discriminator(kind: str, conditional: bool, colour: bool, complement: bool = False) -> Discriminator:
+    """Return a discriminator with fresh weights."""
+    assert (kind, conditional, colour, complement) == ("spectral", True, False, False)
+    return Discriminator()

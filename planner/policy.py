@@ -1,46 +1,63 @@
-"""The painting policy: convolutions, residual blocks, an LSTM and autoregressive heads.
+"""What every painting policy shares: its kind, its view and memory, and the decoding of compound actions.
 
-After Ganin et al. 2018, section 3.2 and appendix, with a leaner body for two CPU cores: a 4×4 stride-4 stem, and
-location heads that are a dot product between the decoder's state and 32 features of each of the 32×32 locations:
-local ones from the image plus learned ones, which alone would be a linear head of rank 32.
-The canvas's features do not depend on the action before, so that a jump costs no second pass over the image.
+After Ganin et al. 2018, section 3.2 and appendix: an LSTM over what is seen, and heads that choose the components of an
+action one after another, each knowing those before it. The nets are in `lean_policy.py` and `paper_policy.py`.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from planner.actions import COMPONENTS, GRID, JUMP, PAINT
+from planner.actions import COMPONENTS, JUMP, PAINT
 
-WIDTH = 256
-KEY = 32
+WIDTH: Final = 256
+"""Numbers in the LSTM's state."""
+NOISE: Final = 10
+"""Numbers of noise an episode, standard normal, as in SPIRAL's unconditional agent."""
+COLOURS: Final = {"red": 20, "green": 20, "blue": 20}
+"""Components that a policy in colour decodes after the others."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Which policy: what a checkpoint stores of it."""
+
+    net: Literal["lean", "paper"] = "lean"
+    """The lean net, or the papers' own."""
+    conditional: bool = True
+    """Whether it reproduces a target; else it paints by itself, and noise decides what."""
+    colour: bool = False
+    """Whether canvases and strokes have colours."""
 
 
 class View(NamedTuple):
-    """What the policy sees of a batch of canvases and targets."""
+    """What the policy sees of a batch of canvases and targets; the shapes are the net's own."""
 
     features: Tensor
-    """(n, 256)"""
+    """(n, ...) what `remember` needs."""
     keys: Tensor
-    """(n, 32, 1024) local features of each location."""
+    """(n, ...) what the location heads need."""
 
 
 class Memory(NamedTuple):
-    """The LSTM's state."""
+    """The LSTM's state, and the noise of the episode."""
 
     hidden: Tensor
     """(n, 256)"""
     cell: Tensor
     """(n, 256)"""
+    noise: Tensor
+    """(n, NOISE) the same all episode; a conditional policy takes no notice of it."""
 
     def chosen(self, index: Tensor) -> Memory:
         """Return the states at `index`."""
-        return Memory(self.hidden[index], self.cell[index])
+        return Memory(self.hidden[index], self.cell[index], self.noise[index])
 
 
 @dataclass
@@ -48,90 +65,67 @@ class Decoded:
     """Actions and how likely they were."""
 
     actions: Tensor
-    """(n, 5) indices; masked components are 0."""
+    """(n, C) indices; masked components are 0."""
     log_probability: Tensor
     """(n,) of the components that are not masked."""
     entropy: Tensor
     """(n,) sum of the entropies of the components that are not masked."""
 
 
-class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions around a shortcut."""
+class Policy(nn.Module, ABC):
+    """π(action | canvas, target or noise, action before, strokes left)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, kind: Kind) -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.kind = kind
+        """What it is."""
+        self.components = dict(COMPONENTS) | (COLOURS if kind.colour else {})
+        """Components of an action and their sizes, in decoding order."""
+        self.critic: nn.Linear
+        """Set by each net, after its other parts."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (n, channels, h, w)."""
-        result: Tensor = x + self.second(functional.relu(self.first(functional.relu(x))))
-        return result
+    @abstractmethod
+    def look(self, canvas: Tensor, target: Tensor | None) -> View:
+        """Return the view of canvases and targets.
 
+        Args:
+            canvas: (n, 64, 64) in [0, 1]; (n, 64, 64, 3) in colour.
+            target: Likewise; None for an unconditional policy.
+        """
 
-class Policy(nn.Module):
-    """π(action | canvas, target, action before, strokes left)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(4, 32, 4, stride=4)
-        self.local = nn.Conv2d(32, 32, 3, padding=1)
-        self.down = nn.Conv2d(32, 64, 4, stride=2, padding=1)
-        self.blocks = nn.Sequential(ResidualBlock(64), ResidualBlock(64))
-        self.flat = nn.Linear(64 * 8 * 8, WIDTH)
-        self.up = nn.Conv2d(64, 32, 1)
-        self.keys = nn.Conv2d(32, 4 * KEY, 1)
-        self.before = nn.ModuleDict({name: nn.Embedding(size, WIDTH) for name, size in COMPONENTS.items()})
-        self.left = nn.Linear(2, WIDTH)
-        self.lstm = nn.LSTMCell(WIDTH, WIDTH)
-        self.heads = nn.ModuleDict({name: nn.Linear(WIDTH, COMPONENTS[name]) for name in ("flag", "size", "pressure")})
-        self.queries = nn.ModuleDict({name: nn.Linear(WIDTH, KEY) for name in ("end", "control")})
-        self.places = nn.Parameter(0.1 * torch.randn(KEY, GRID * GRID))
-        self.embed = nn.ModuleDict({name: nn.Embedding(size, 128) for name, size in COMPONENTS.items()})
-        self.mix = nn.ModuleDict(
-            {name: nn.Sequential(nn.Linear(WIDTH + 128, 128), nn.ReLU(), nn.Linear(128, WIDTH)) for name in COMPONENTS}
-        )
-        steps = (torch.arange(64) + 0.5) / 32 - 1
-        rows, columns = torch.meshgrid(steps, steps, indexing="ij")
-        self.register_buffer("coordinates", torch.stack((columns, rows))[None], persistent=False)
-
-    def look(self, canvas: Tensor, target: Tensor) -> View:
-        """Return the view of canvases and targets, each (n, 64, 64) in [0, 1]."""
-        coordinates = self.coordinates.expand(len(canvas), -1, -1, -1)  # type: ignore[operator]
-        # Ink counts, not paper: with white as 0 an empty neighbourhood gives an empty feature.
-        image = torch.cat((1 - canvas[:, None], 1 - target[:, None], coordinates), dim=1)
-        local = functional.relu(self.stem(image))
-        local = functional.relu(self.local(local)) + local
-        deep = functional.relu(self.blocks(self.down(local)))
-        features = functional.relu(self.flat(deep.flatten(1)))
-        near = functional.relu(local + functional.interpolate(self.up(deep), scale_factor=2.0))
-        keys = functional.pixel_shuffle(self.keys(near), 2).flatten(2) + self.places
-        return View(features, keys)
-
-    def initial_memory(self, batch: int) -> Memory:
-        """Return the LSTM's state at the start of an episode."""
-        zeros = self.flat.weight.new_zeros(batch, WIDTH)
-        return Memory(zeros, zeros)
-
+    @abstractmethod
     def remember(self, view: View, before: Tensor, left: Tensor, memory: Memory) -> Memory:
         """Advance the LSTM by one action.
 
         Args:
             view: Of the canvas at hand.
-            before: (n, 5) the action before; −1 in the flag's column at the start of an episode.
+            before: (n, C) the action before; −1 in the flag's column at the start of an episode.
             left: (n,) strokes still to paint.
             memory: The state so far.
         """
-        acted = (before[:, :1] >= 0).float()
-        painted = acted * (before[:, :1] == PAINT)
-        past = torch.zeros_like(view.features)
-        for column, (name, table) in enumerate(self.before.items()):
-            shown = acted if name in ("flag", "end") else painted
-            past = past + shown * table(before[:, column].clamp(min=0))
-        left = left.float()[:, None]
-        past = past + self.left(torch.cat((left / 20, 1 / left.clamp(min=1)), dim=1))
-        hidden, cell = self.lstm(view.features + past, (memory.hidden, memory.cell))
-        return Memory(hidden, cell)
+
+    @abstractmethod
+    def logits(self, name: str, state: Tensor, keys: Tensor) -> Tensor:
+        """Return the logits (n, size) of a component in a state (n, 256) of the decoder."""
+
+    @abstractmethod
+    def follow(self, name: str, state: Tensor, choice: Tensor) -> Tensor:
+        """Return the decoder's state (n, 256) after the choice (n,) of a component."""
+
+    def initial_memory(self, batch: int, noise: Tensor | None = None) -> Memory:
+        """Return the LSTM's state at the start of an episode with noise (n, NOISE); None gives zeros."""
+        zeros = self.critic.weight.new_zeros(batch, WIDTH)
+        return Memory(zeros, zeros, zeros[:, :NOISE] if noise is None else noise)
+
+    def value(self, hidden: Tensor) -> Tensor:
+        """Return the critic's estimates (n,) of the rewards to come, of the LSTM's outputs (n, 256)."""
+        estimate: Tensor = self.critic(hidden)[:, 0]
+        return estimate
+
+    def with_critic(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return a state dict of a net that had no critic yet, with this net's own added."""
+        own = {name: tensor for name, tensor in self.state_dict().items() if name.startswith("critic.")}
+        return own | state
 
     def decode(
         self,
@@ -147,10 +141,10 @@ class Policy(nn.Module):
 
         Args:
             state: (n, 256) the LSTM's output.
-            keys: (n, 32, 1024), or (m, 32, 1024) with n a multiple of m: n/m actions for each view.
+            keys: Of n views, or of m with n a multiple of m: n/m actions for each view.
             may_jump: (n,) whether a jump is allowed: not twice in a row.
             allowed: (n, 6, 10) pairs of size and pressure that the brush can paint from here.
-            given: (n, 5) actions whose probability is wanted; None to choose them.
+            given: (n, C) actions whose probability is wanted; None to choose them.
             greedy: Choose the likeliest instead of sampling.
             temperature: Of the sampling; below 1 prefers the likelier.
         """
@@ -159,12 +153,8 @@ class Policy(nn.Module):
         total = state.new_zeros(count)
         entropy = state.new_zeros(count)
         paints = state.new_ones(count)
-        for column, name in enumerate(COMPONENTS):
-            if name in self.queries:
-                query = self.queries[name](state).view(len(keys), -1, KEY)
-                logits = (query @ keys).view(count, GRID * GRID)
-            else:
-                logits = self.heads[name](state)
+        for column, name in enumerate(self.components):
+            logits = self.logits(name, state, keys)
             if name == "flag":
                 forbidden = torch.zeros_like(logits)
                 forbidden[:, JUMP] = torch.where(may_jump, 0.0, -1e9)
@@ -180,7 +170,7 @@ class Policy(nn.Module):
                 choice = log_p.argmax(dim=1)
             else:
                 choice = sample(log_p / temperature)
-            used = paints if name in ("control", "size", "pressure") else torch.ones_like(paints)
+            used = torch.ones_like(paints) if name in ("flag", "end") else paints
             if given is None and column > 1:
                 choice = choice * used.long()
             total = total + used * log_p.gather(1, choice[:, None])[:, 0]
@@ -188,13 +178,34 @@ class Policy(nn.Module):
             if name == "flag":
                 paints = (choice == PAINT).float()
             chosen.append(choice)
-            if column < len(COMPONENTS) - 1:
-                state = state + self.mix[name](torch.cat((state, self.embed[name](choice)), dim=1))
+            if column < len(self.components) - 1:
+                state = self.follow(name, state, choice)
         return Decoded(torch.stack(chosen, dim=1), total, entropy)
 
 
 def sample(log_p: Tensor) -> Tensor:
     """Return one index a row (n,), drawn by inverting the cumulative distribution."""
     cumulative = log_p.detach().exp().cumsum(dim=1)
-    drawn = torch.rand(len(log_p), 1) * cumulative[:, -1:]
+    drawn = torch.rand(len(log_p), 1, device=log_p.device) * cumulative[:, -1:]
     return torch.searchsorted(cumulative, drawn, right=True)[:, 0].clamp(max=log_p.shape[1] - 1)
+
+
+def new_critic() -> nn.Linear:
+    """Return a value head that estimates 0 until it has learned."""
+    head = nn.Linear(WIDTH, 1)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    return head
+
+
+def planes(images: Tensor) -> Tensor:
+    """Return images (n, h, w) or (n, h, w, 3) as (n, 1 or 3, h, w)."""
+    return images[:, None] if images.dim() == 3 else images.permute(0, 3, 1, 2)
+
+
+def build(kind: Kind) -> Policy:
+    """Return a policy with fresh weights."""
+    from planner.lean_policy import LeanPolicy
+
+    assert kind.net == "lean"
+    return LeanPolicy(kind)

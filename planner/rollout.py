@@ -95,7 +95,7 @@ def decode_stroke(
         jumps.numpy(),
         first.actions.numpy(),
         torch.where(where, second.actions, first.actions).numpy(),
-        Memory(torch.where(where, after.hidden, memory.hidden), torch.where(where, after.cell, memory.cell)),
+        Memory(*(torch.where(where, a, b) for a, b in zip(after, memory, strict=True))),
         first.log_probability + jumps * second.log_probability,
         first.entropy + jumps * second.entropy,
     )

@@ -16,7 +16,7 @@ import torch
 
 from planner import checkpoint
 from planner.discriminator import Discriminator
-from planner.policy import Policy
+from planner.policy import Kind, Policy, build
 from sim import whole_file
 from sim.errors import InputError
 
@@ -48,7 +48,7 @@ class State:
             InputError: The checkpoint is missing or cannot be read.
         """
         torch.manual_seed(seed)
-        policy, discriminator = Policy(), Discriminator()
+        policy, discriminator = build(Kind()), Discriminator()
         if weights:
             policy, discriminator, _ = checkpoint.load(checkpoint.find(weights))
         policy.train()
@@ -96,8 +96,11 @@ class State:
             return False
         try:
             kept: dict[str, Any] = torch.load(saved, weights_only=True)
-            self.policy.load_state_dict(kept["policy"])
+            self.policy.load_state_dict(self.policy.with_critic(kept["policy"]))
             self.discriminator.load_state_dict(kept["discriminator"])
+            # A state of before there was a critic: the optimiser knows nothing of its parameters yet.
+            known = len(list(self.policy.parameters()))
+            kept["policy_optimiser"]["param_groups"][0]["params"] = list(range(known))
             self.policy_optimiser.load_state_dict(kept["policy_optimiser"])
             self.discriminator_optimiser.load_state_dict(kept["discriminator_optimiser"])
             self.rng.bit_generator.state = kept["rng"]

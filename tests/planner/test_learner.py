@@ -10,7 +10,7 @@ from planner.actions import COMPONENTS, FLAG, JUMP, WidthLimits
 from planner.discriminator import Discriminator
 from planner.environment import Environment
 from planner.learner import Costs, advantages, discriminator_step, unroll
-from planner.policy import Policy
+from planner.policy import Kind, Policy, build
 from planner.rollout import decode_stroke, no_action, try_strokes
 from planner.teacher import actions_of, choices_of, teach
 from sim.canvas import render
@@ -30,7 +30,7 @@ def targets() -> np.ndarray:
 @pytest.fixture
 def policy() -> Policy:
     torch.manual_seed(0)
-    return Policy()
+    return build(Kind())
 
 
 def drawn(policy: Policy, targets: np.ndarray, world: Environment, count: int, **more: object):  # type: ignore[no-untyped-def]
@@ -41,7 +41,7 @@ def drawn(policy: Policy, targets: np.ndarray, world: Environment, count: int, *
 
 
 def test_the_policy_is_lean() -> None:
-    assert sum(parameter.numel() for parameter in Policy().parameters()) < 4_000_000
+    assert sum(parameter.numel() for parameter in build(Kind()).parameters()) < 4_000_000
 
 
 def test_sampled_strokes_lie_in_the_action_space_and_within_the_brush(policy: Policy, targets: np.ndarray) -> None:
