@@ -1,18 +1,20 @@
 """SPIRAL's compound action and what it paints.
 
 Sources: Ganin et al. 2018 (SPIRAL), Mellor et al. 2019 (SPIRAL++) and their public paint environment: a 32×32 grid of
-locations over a 64×64 canvas, six brush radii, ten pressures. Components are decoded in the order of `COMPONENTS`.
+locations over a 64×64 canvas, six brush radii, ten pressures, twenty levels of red, green and blue. Components are
+decoded in the order of `COMPONENTS`, then `COLOURS`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.stroke import COLUMNS, CONTROL, END, PRESSURE_END, PRESSURE_START, SIZE, START, Array
+from sim.stroke import COLOUR, COLUMNS, CONTROL, END, PRESSURE_END, PRESSURE_START, SIZE, START, Array
 
 Actions = NDArray[np.int64]
 
@@ -22,6 +24,8 @@ CANVAS_PX: Final = 64
 RADII_PX: Final = (1, 2, 4, 8, 12, 24)
 """Brush radii in pixels of the 64-pixel canvas; a stroke's `size` is 2·radius/64."""
 PRESSURES: Final = tuple(round(0.1 * step, 1) for step in range(1, 11))
+LEVELS: Final = 20
+"""Levels of red, of green and of blue, from 0 to 1 in equal steps."""
 
 PAINT: Final = 0
 JUMP: Final = 1
@@ -30,7 +34,10 @@ COMPONENTS: Final = {"flag": 2, "end": GRID * GRID, "control": GRID * GRID, "siz
 
 A location is row · 32 + column. A jump masks every component but `flag` and `end`.
 """
+COLOURS: Final = {"red": LEVELS, "green": LEVELS, "blue": LEVELS}
+"""Components that painting in colour has besides, after the others."""
 FLAG, END_CELL, CONTROL_CELL, SIZE_INDEX, PRESSURE_INDEX = range(5)
+COLOUR_INDICES: Final = slice(5, 8)
 
 
 @dataclass(frozen=True)
@@ -91,17 +98,18 @@ class Pen:
         return Pen(self.position[index], self.pressure[index])
 
 
-def apply(actions: Actions, pen: Pen) -> tuple[Array, NDArray[np.bool_], Pen]:
+def apply(actions: Actions, pen: Pen, radii_px: Sequence[float] = RADII_PX) -> tuple[Array, NDArray[np.bool_], Pen]:
     """Return what actions paint.
 
-    Pressure ramps linearly from that of the stroke before, except after a jump.
+    Pressure ramps linearly from that of the stroke before, except after a jump. Size and colour do not ramp.
 
     Args:
-        actions: (n, 5) indices, columns in the order of `COMPONENTS`.
+        actions: (n, 5) indices, columns in the order of `COMPONENTS`; (n, 8) with those of `COLOURS`.
         pen: The n pens before the action.
+        radii_px: The brush's radii to choose from, in pixels of the 64-pixel canvas.
 
     Returns:
-        strokes: (n, 12) black strokes; those of jumps paint nothing and must not be used.
+        strokes: (n, 12) strokes, black without colours; those of jumps paint nothing and must not be used.
         painted: (n,) True where the action paints.
         pen: The pens after the action.
     """
@@ -112,7 +120,15 @@ def apply(actions: Actions, pen: Pen) -> tuple[Array, NDArray[np.bool_], Pen]:
     strokes[:, START] = pen.position
     strokes[:, CONTROL] = location(actions[:, CONTROL_CELL])
     strokes[:, END] = end
-    strokes[:, SIZE] = 2 * np.asarray(RADII_PX)[actions[:, SIZE_INDEX]] / CANVAS_PX
+    strokes[:, SIZE] = 2 * np.asarray(radii_px)[actions[:, SIZE_INDEX]] / CANVAS_PX
     strokes[:, PRESSURE_START] = np.where(np.isnan(pen.pressure), pressure, pen.pressure)
     strokes[:, PRESSURE_END] = pressure
+    if actions.shape[1] > len(COMPONENTS):
+        strokes[:, COLOUR] = actions[:, COLOUR_INDICES] / (LEVELS - 1)
     return strokes, painted, Pen(end, np.where(painted, pressure, np.nan))
+
+
+def put_away(strokes: Array, painted: NDArray[np.bool_]) -> Array:
+    """Return the strokes (n, 12), those of jumps so far outside the paper that they leave nothing on it."""
+    kept = painted[:, None]
+    return np.where(kept, strokes, np.where(np.arange(len(COLUMNS)) < SIZE, -1.0, 0.0))

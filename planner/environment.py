@@ -1,38 +1,34 @@
-"""The paint environment: a batch of canvases that actions of the policy paint on."""
+"""Canvases that the learner steps and tries actions on; `vector_environment` is SPIRAL's public one for Gymnasium."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from planner.actions import CANVAS_PX, Actions, Pen, apply
+from planner.actions import Actions, Pen, apply, put_away
 from sim.canvas import Image, paint_batch
 
 
 class Environment:
-    """Canvases (n, 64, 64), white unless given, with a pen each at the top left."""
+    """Canvases (n, 64, 64), or (n, 64, 64, 3) in colour, white unless given, with a pen each at the top left."""
 
     def __init__(self, targets: Image, canvases: Image | None = None) -> None:
         self.targets = targets
-        """(n, 64, 64) pictures to reproduce, 1 is white paper."""
-        self.canvases = (
-            np.ones((len(targets), CANVAS_PX, CANVAS_PX), np.float32) if canvases is None else canvases.copy()
-        )
-        """(n, 64, 64) what is painted so far."""
+        """(n, 64, 64) or (n, 64, 64, 3) pictures to reproduce, 1 is white paper."""
+        self.canvases = np.ones(targets.shape, np.float32) if canvases is None else canvases.copy()
+        """Likewise, what is painted so far."""
         self.pen = Pen.at_start(len(targets))
         """Where the pens are."""
 
     def errors(self) -> np.ndarray:
-        """Return the mean squared errors (n,) over the canvas."""
+        """Return the mean squared errors (n,) over the canvas and its colours."""
         difference = (self.canvases - self.targets).reshape(len(self.targets), -1)
         errors: np.ndarray = np.einsum("ij,ij->i", difference, difference) / difference.shape[1]
         return errors
 
     def step(self, actions: Actions) -> None:
-        """Paint or jump, as actions (n, 5) say."""
+        """Paint or jump, as actions (n, 5), or (n, 8) in colour, say."""
         strokes, painted, self.pen = apply(actions, self.pen)
-        strokes[~painted] = 0.0
-        strokes[~painted, :6] = -1.0  # far outside: paints nothing
-        paint_batch(self.canvases, strokes[:, None])
+        paint_batch(self.canvases, put_away(strokes, painted)[:, None])
 
     def tries(self, count: int) -> Environment:
         """Return an environment in which each canvas stands `count` times in a row, to try actions on."""

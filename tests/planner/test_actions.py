@@ -7,6 +7,7 @@ import pytest
 
 from planner import actions
 from planner.actions import END_CELL, FLAG, JUMP, PAINT, Pen, WidthLimits
+from planner.environment import Environment
 from sim import stroke
 
 
@@ -22,6 +23,25 @@ def test_components_have_the_papers_order_and_sizes() -> None:
         ("size", 6),
         ("pressure", 10),
     ]
+
+
+def test_colour_adds_twenty_levels_of_red_green_and_blue() -> None:
+    assert list(actions.COLOURS.items()) == [("red", 20), ("green", 20), ("blue", 20)]
+    coloured = np.concatenate((action(PAINT, 33, 1, 2, 4), [[0, 19, 10]]), axis=1)
+    strokes, _, _ = actions.apply(coloured, Pen.at_start(1))
+    assert strokes[0, stroke.COLOUR] == pytest.approx(np.linspace(0, 1, 20)[[0, 19, 10]])
+    grey, _, _ = actions.apply(coloured[:, :5], Pen.at_start(1))
+    assert np.array_equal(grey[0, :9], strokes[0, :9])
+    assert not grey[0, stroke.COLOUR].any()
+
+
+def test_a_jump_in_the_environment_leaves_no_mark_and_a_stroke_leaves_its_colour() -> None:
+    world = Environment(np.ones((2, 64, 64, 3), np.float32))
+    world.step(np.array([[JUMP, 528, 0, 0, 0, 0, 0, 0], [PAINT, 528, 528, 2, 9, 19, 0, 0]]))
+    assert (world.canvases[0] == 1).all()
+    assert world.canvases[1, 16, 16].tolist() == [1, 0, 0]
+    assert world.errors()[0] == 0
+    assert world.pen.position.tolist() == [[0.5, 0.5], [0.5, 0.5]]
 
 
 def test_a_cell_lies_at_twice_its_index_in_pixels() -> None:
