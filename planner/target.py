@@ -109,18 +109,23 @@ def drawing(grey: Grey) -> NDArray[np.float32]:
     Args:
         grey: (H, W) uint8, dark ink on light paper of any shade.
     """
-    ink = _ink(grey)
+    return fitted(_ink(grey))
+
+
+def fitted(ink: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ink (H, W), 0 is paper and 1 the darkest line, as a target: its bounding box fitted into the square."""
     inked = ink > 0.25
     if not inked.any():
         return np.ones((SIDE_PX, SIDE_PX), np.float32)
     rows, columns = np.flatnonzero(inked.any(1)), np.flatnonzero(inked.any(0))
     room = SIDE_PX - 2 * MARGIN_PX
     scale = room / max(np.ptp(rows) + 1, np.ptp(columns) + 1)
-    width = _line_width(ink)
+    framed = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    width = _line_width(ink[framed])
     if width * scale < THINNEST_PX:
         grow = round(THICKENED_PX / scale - width)
         ink = cv2.dilate(ink, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (grow + 1, grow + 1)))
-    box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    box = ink[framed]
     height, length = (max(1, round(side * scale)) for side in box.shape)
     kernel = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return _on_paper(cv2.resize(box, (length, height), interpolation=kernel))
