@@ -196,7 +196,7 @@ def discriminator_step(
         wanted.append(recorded.targets[some])
     real = discriminator(target, target)
     painted = discriminator(torch.from_numpy(np.concatenate(canvases)), torch.from_numpy(np.concatenate(wanted)))
-    loss = discriminator_loss(real, painted)
+    loss = discriminator_loss(discriminator.settings["kind"], real, painted)
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()

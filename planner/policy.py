@@ -14,14 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from planner.actions import COMPONENTS, JUMP, PAINT
+from planner.actions import COLOURS, COMPONENTS, JUMP, PAINT
 
 WIDTH: Final = 256
 """Numbers in the LSTM's state."""
 NOISE: Final = 10
 """Numbers of noise an episode, standard normal, as in SPIRAL's unconditional agent."""
-COLOURS: Final = {"red": 20, "green": 20, "blue": 20}
-"""Components that a policy in colour decodes after the others."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class Policy(nn.Module, ABC):
         super().__init__()
         self.kind = kind
         """What it is."""
-        self.components = dict(COMPONENTS) | (COLOURS if kind.colour else {})
+        self.components = COMPONENTS | (COLOURS if kind.colour else {})
         """Components of an action and their sizes, in decoding order."""
         self.critic: nn.Linear
         """Set by each net, after its other parts."""

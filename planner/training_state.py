@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from planner import checkpoint
-from planner.discriminator import Discriminator
+from planner.discriminator import Discriminator, build_discriminator
 from planner.policy import Kind, Policy, build
 from sim import whole_file
 from sim.errors import InputError
@@ -48,7 +48,7 @@ class State:
             InputError: The checkpoint is missing or cannot be read.
         """
         torch.manual_seed(seed)
-        policy, discriminator = build(Kind()), Discriminator()
+        policy, discriminator = build(Kind()), build_discriminator("spectral", conditional=True, colour=False)
         if weights:
             policy, discriminator, _ = checkpoint.load(checkpoint.find(weights))
         policy.train()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from planner.actions import COMPONENTS, FLAG, JUMP, WidthLimits
-from planner.discriminator import Discriminator
+from planner.discriminator import build_discriminator
 from planner.environment import Environment
 from planner.learner import Costs, advantages, discriminator_step, unroll
 from planner.policy import Kind, Policy, build
@@ -109,7 +109,7 @@ def test_imitation_and_gradient_raise_what_they_should(policy: Policy, targets: 
     """A few updates on six pictures: the policy's error falls well below blank paper's."""
     torch.manual_seed(1)
     rng = np.random.default_rng(1)
-    discriminator = Discriminator()
+    discriminator = build_discriminator("spectral", conditional=True, colour=False)
     optimiser = torch.optim.Adam(policy.parameters(), 1e-3)
     judge = torch.optim.Adam(discriminator.parameters(), 1e-3)
     blank = float(np.mean((1 - targets) ** 2))

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from planner import checkpoint, datasets, recordings, train
-from planner.discriminator import Discriminator
+from planner.discriminator import build_discriminator
 from planner.policy import Kind, Policy, build
 from planner.training_state import alone
 from sim.errors import InputError
@@ -133,7 +133,7 @@ def test_an_out_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
 )
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage, message: str) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "agent.safetensors"
-    checkpoint.save(path, build(Kind()), Discriminator(), {})
+    checkpoint.save(path, build(Kind()), build_discriminator("spectral", conditional=True, colour=False), {})
     damage(path)
     with pytest.raises(InputError, match=message):
         checkpoint.load(path)
@@ -142,7 +142,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage, message: str) -
 def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "agent.safetensors"
     monkeypatch.setattr(checkpoint, "VERSION", "0")
-    checkpoint.save(path, build(Kind()), Discriminator(), {})
+    checkpoint.save(path, build(Kind()), build_discriminator("spectral", conditional=True, colour=False), {})
     monkeypatch.undo()
     with pytest.raises(InputError, match="a checkpoint of version 0"):
         checkpoint.load(path)

@@ -22,7 +22,7 @@ import pytest
 
 from planner import checkpoint
 from planner.agent import Verdict
-from planner.discriminator import Discriminator
+from planner.discriminator import build_discriminator
 from planner.policy import Kind, build
 from planner.program import Provenance, StrokeProgram
 from planner.target import Target
@@ -460,7 +460,12 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cv2.imwrite(str(folder / "white.png"), np.full((64, 64), 255, np.uint8))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint, "VERSION", "0")
-        checkpoint.save(folder / "old.safetensors", build(Kind()), Discriminator(), {})
+        checkpoint.save(
+            folder / "old.safetensors",
+            build(Kind()),
+            build_discriminator("spectral", conditional=True, colour=False),
+            {},
+        )
     (folder / "cut.safetensors").write_bytes((folder / "old.safetensors").read_bytes()[:5000])
     (folder / "painted").mkdir()
     with Journal.create(folder / "painted", {"strokes": 4}) as journal:
