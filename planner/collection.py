@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.target import SIDE_PX
 from sim.errors import InputError
 
 Pictures = NDArray[np.uint8]
@@ -41,10 +42,9 @@ class Collection:
             return self[np.array([which])][0]
         positions = np.arange(self.count)[which]
         if not len(positions):
-            return np.empty((0, 64, 64), np.uint8)
+            return np.empty((0, SIDE_PX, SIDE_PX), np.uint8)
         pictures = self.draw(positions)
-        values = pictures.reshape(len(pictures), -1)
-        even = np.flatnonzero((values == values[:, :1]).all(axis=1))
+        even = np.flatnonzero((pictures == pictures[:, :1, :1]).reshape(len(pictures), -1).all(axis=1))
         if len(even):
             raise InputError(f"{self.place(int(positions[even[0]]))}: has one colour only; remove it, or mend the file")
         return pictures
@@ -64,3 +64,7 @@ class _Part:
 
     def __call__(self, which: int | Indices) -> Any:
         return self.of_whole(self.positions[which])
+
+
+Source = Pictures | Collection
+"""Pictures in memory, or drawn as they are asked for: both are indexed alike."""

@@ -1,4 +1,4 @@
-"""Pictures to learn from and to measure on: MNIST, Omniglot, Quick, Draw!, KanjiVG and any folder of images."""
+"""Pictures to learn from and to measure on: MNIST, Omniglot, Quick, Draw!, KanjiVG, CelebA, any folder of images."""
 
 from __future__ import annotations
 
@@ -8,97 +8,87 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
-from planner.collection import Collection, Pictures
-from planner.formats import images, mnist, omniglot, sketches
+from planner.collection import Collection, Pictures, Source
+from planner.data_folder import PARTS
+from planner.formats import images, mnist
 from planner.formats.mnist import digits, read_idx
+from planner.target import SIDE_PX
 from sim.errors import InputError
 
-__all__ = ["Collection", "Pictures", "digits", "labels", "line_art", "read_idx", "split"]
+__all__ = ["Collection", "Pictures", "Source", "colour", "digits", "labels", "line_art", "read_idx", "split"]
 
 MNIST_VALIDATION: Final = 12
 """The last twelfth of MNIST's training file, 5000 images: tuning happens on them and training never sees them."""
 HELD_EVERY: Final = 10
 """Of other sets, every tenth picture, from the first, is held out of training."""
+IN_MEMORY: Final = 20_000
+"""Image files of which a folder's line art is kept in memory; those of a larger folder are read as they are needed."""
+DRAWN_AT_ONCE: Final = 512
 
-Reader = Callable[[Path], Collection]
+Choice = Callable[[Collection], Collection]
 
 
-def _held(pictures: Collection) -> Collection:
+def whole(pictures: Collection) -> Collection:
+    """Return all pictures."""
+    return pictures
+
+
+def held(pictures: Collection) -> Collection:
+    """Return every tenth picture, from the first."""
     return pictures.only(slice(None, None, HELD_EVERY))
 
 
-def _kept(pictures: Collection) -> Collection:
+def kept(pictures: Collection) -> Collection:
     """Return nine of ten pictures; every tenth is left out of training."""
     return pictures.only(np.flatnonzero(np.arange(len(pictures)) % HELD_EVERY))
 
 
-def _omniglot_evaluation(path: Path) -> Collection:
-    return omniglot.collection(path, omniglot.EVALUATION_ALPHABETS)
+def mnist_validation(pictures: Collection) -> Collection:
+    """Return the last twelfth of MNIST's training images."""
+    return pictures.only(slice(len(pictures) - len(pictures) // MNIST_VALIDATION, None))
 
 
-PLACES: Final[dict[str, tuple[tuple[str, ...], tuple[tuple[str, Reader], ...]]]] = {
-    "mnist": (("mnist",), (("train-images?idx3-ubyte*", mnist.collection),)),
-    "mnist-t10k": (
-        ("mnist",),
-        (("t10k-images?idx3-ubyte*", mnist.collection), ("t10k-*-images?idx3-ubyte*", mnist.collection)),
-    ),
-    "quickdraw": (("sketches", "quickdraw"), (("quickdraw_simplified.npz", sketches.quickdraw),)),
-    "kanji": (("sketches", "kanji"), (("kanjivg_stroke3.npz", sketches.kanji),)),
-    "omniglot": (
-        ("omniglot",),
-        (
-            ("omniglot_background.npz", omniglot.collection),
-            ("images_background.zip", omniglot.collection),
-            ("images_background", omniglot.collection),
-        ),
-    ),
-    "omniglot-evaluation": (
-        ("omniglot",),
-        (
-            ("omniglot_evaluation_shared.npz", omniglot.collection),
-            ("images_evaluation.zip", _omniglot_evaluation),
-            ("images_evaluation", _omniglot_evaluation),
-        ),
-    ),
+def mnist_train(pictures: Collection) -> Collection:
+    """Return MNIST's training images but the last twelfth."""
+    return pictures.only(slice(None, len(pictures) - len(pictures) // MNIST_VALIDATION))
+
+
+SPLITS: Final[dict[str, tuple[str, Choice]]] = {
+    "mnist-train": ("mnist", mnist_train),
+    "mnist-validation": ("mnist", mnist_validation),
+    "mnist-test": ("mnist-t10k", whole),
+    "quickdraw-train": ("quickdraw", kept),
+    "quickdraw-held-out": ("quickdraw", held),
+    "kanji-train": ("kanji", kept),
+    "kanji-held-out": ("kanji", held),
+    "omniglot-train": ("omniglot", kept),
+    "omniglot-validation": ("omniglot", held),
+    "omniglot-evaluation": ("omniglot-evaluation", whole),
+    "celeba-train": ("celeba-train", whole),
+    "celeba-validation": ("celeba-validation", whole),
+    "celeba-test": ("celeba-test", whole),
+    "faces-train": ("faces", kept),
+    "faces-held-out": ("faces", held),
 }
-"""Where the parts of the sets lie: the folders in a data folder (which may be one of them itself), and the files with
-their readers. The first that is there counts."""
+"""What is trained on, tuned on and measured on, the same everywhere: the part of the files, and what of it."""
 
-LINE_ART: Final = ("mnist", "quickdraw", "kanji", "omniglot")
-"""The sets of line art that training knows, in their order."""
-
-SPLITS: Final[dict[str, tuple[str, Callable[[Collection], Collection]]]] = {
-    "mnist-train": ("mnist", lambda whole: whole.only(slice(None, -(len(whole) // MNIST_VALIDATION)))),
-    "mnist-validation": ("mnist", lambda whole: whole.only(slice(-(len(whole) // MNIST_VALIDATION), None))),
-    "mnist-test": ("mnist-t10k", lambda whole: whole),
-    "quickdraw-train": ("quickdraw", _kept),
-    "quickdraw-held-out": ("quickdraw", _held),
-    "kanji-train": ("kanji", _kept),
-    "kanji-held-out": ("kanji", _held),
-    "omniglot-train": ("omniglot", _kept),
-    "omniglot-validation": ("omniglot", _held),
-    "omniglot-evaluation": ("omniglot-evaluation", lambda whole: whole),
+LINE_ART: Final = {
+    "mnist": ("mnist-train", "mnist-validation"),
+    "quickdraw": ("quickdraw-train", "quickdraw-held-out"),
+    "kanji": ("kanji-train", "kanji-held-out"),
+    "omniglot": ("omniglot-train", "omniglot-validation"),
 }
-"""The parts of the sets, by their names: what is trained on, tuned on, and measured on, is the same everywhere."""
-
-
-def find(data: Path, part: str) -> tuple[Path, Reader] | None:
-    """Return the file of a part of `PLACES` in a data folder and its reader, or None where there is none."""
-    folders, files = PLACES[part]
-    for pattern, reader in files:
-        for folder in (*(data / name for name in folders), data):
-            found = sorted(folder.glob(pattern))
-            if found:
-                return found[0], reader
-    return None
+"""The sets of line art, in the order in which they are read: what to train and what to validate on."""
+COLOUR: Final = {"celeba": ("celeba-train", "celeba-validation"), "faces": ("faces-train", "faces-held-out")}
+"""The sets of pictures in colour."""
 
 
 def split(name: str, data: Path) -> Collection:
     """Return a part of a set. Its pictures are drawn as it is indexed: `split("mnist-test", data)[:1000]`.
 
-    The pictures and their order are the same in whichever of its formats a set is there, but for Quick, Draw! and
-    kanji: their published files hold other drawings than the npz.
+    MNIST's and Omniglot's pictures and their order are the same in whichever of its formats a set is there.
 
     Args:
         name: One of `SPLITS`.
@@ -110,14 +100,7 @@ def split(name: str, data: Path) -> Collection:
     if name not in SPLITS:
         raise InputError(f"{name}: no such part of a data set; choose of {', '.join(SPLITS)}")
     part, choose = SPLITS[name]
-    found = find(data, part)
-    if found is None:
-        folders, files = PLACES[part]
-        raise InputError(
-            f"{data}: {name} needs {folders[0]}/{files[0][0].rstrip('*').replace('?', '-')}; get this file"
-        )
-    path, reader = found
-    return choose(reader(path))
+    return choose(PARTS[part].need(data, name).read())
 
 
 def labels(name: str, data: Path) -> NDArray[np.uint8]:
@@ -129,21 +112,20 @@ def labels(name: str, data: Path) -> NDArray[np.uint8]:
     if name not in SPLITS or not name.startswith("mnist-"):
         raise InputError(f"{name}: has no labels; choose of {', '.join(each for each in SPLITS if 'mnist' in each)}")
     part, choose = SPLITS[name]
-    found = find(data, part)
-    if found is None:
-        raise InputError(f"{data}: {name} needs a file of images in mnist/; get all four files of MNIST")
-    path = found[0].with_name(found[0].name.replace("images", "labels").replace("idx3", "idx1"))
-    every, count = mnist.read_labels(path), len(read_idx(found[0]))
+    file = PARTS[part].need(data, name).paths[0]
+    path = file.with_name(file.name.replace("images", "labels").replace("idx3", "idx1"))
+    every, count = mnist.read_labels(path), len(read_idx(file))
     if len(every) != count:
         raise InputError(f"{path}: holds {len(every)} labels for {count} images; get whole copies of both files")
-    whole = Collection(count, lambda which: every[which], str)
-    return choose(whole).draw(np.arange(len(choose(whole))))
+    chosen = choose(Collection(count, lambda which: every[which], str))
+    return chosen.draw(np.arange(len(chosen)))
 
 
-def line_art(data: Path, names: Sequence[str] | None = None) -> tuple[dict[str, Pictures], dict[str, Pictures]]:
+def line_art(data: Path, names: Sequence[str] | None = None) -> tuple[dict[str, Source], dict[str, Source]]:
     """Return the pictures found under a data folder, by data set: those to train on and those to validate on.
 
-    MNIST's last 5000 training images and every tenth picture of the other sets are for validation.
+    MNIST's last 5000 training images and every tenth picture of the other sets are for validation. Pictures are arrays
+    (n, 64, 64), but those of a folder of more than `IN_MEMORY` images are read as they are indexed.
 
     Args:
         data: A folder with any of `mnist/`, `omniglot/` and `sketches/` in it, or one of images.
@@ -152,23 +134,89 @@ def line_art(data: Path, names: Sequence[str] | None = None) -> tuple[dict[str, 
     Raises:
         InputError: The folder is missing or holds none of them, or a file is damaged.
     """
+    sets, validation = collections(data, LINE_ART, names)
+    if not sets:
+        pictures = images.line_art(data)
+        sets[data.name], validation[data.name] = two_parts(str(data), pictures, kept, held)
+        if len(pictures) > IN_MEMORY:
+            return dict(sets), dict(validation)
+    return (
+        {name: drawn(name, pictures) for name, pictures in sets.items()},
+        {name: drawn(name, pictures) for name, pictures in validation.items()},
+    )
+
+
+def colour(data: Path, names: Sequence[str] | None = None) -> tuple[dict[str, Source], dict[str, Source]]:
+    """Return the pictures in colour (n, 64, 64, 3) found under a data folder, as `line_art` does.
+
+    They are read as they are indexed. CelebA's own partition says what is for validation; of others it is every tenth.
+
+    Args:
+        data: A folder with `celeba/` or `faces/` in it, or one of images, also in folders below it.
+        names: Sets of `COLOUR` that are wanted and must be there; None for all that are there.
+
+    Raises:
+        InputError: The folder is missing or holds none of them, or a file is damaged.
+    """
+    sets, validation = collections(data, COLOUR, names)
+    if not sets:
+        sets[data.name], validation[data.name] = two_parts(str(data), images.colour(data), kept, held)
+    return dict(sets), dict(validation)
+
+
+def collections(
+    data: Path, known: dict[str, tuple[str, str]], names: Sequence[str] | None
+) -> tuple[dict[str, Collection], dict[str, Collection]]:
+    """Return the sets of a kind that a data folder holds: what to train and what to validate on.
+
+    Raises:
+        InputError: As `line_art`.
+    """
     if not data.is_dir():
         raise InputError(
             f"{data}: no such folder; give --data a folder with mnist/train-images-idx3-ubyte.gz, "
             "omniglot/omniglot_background.npz, sketches/*.npz or your own images"
         )
-    unknown = [name for name in names or () if name not in LINE_ART]
+    unknown = [name for name in names or () if name not in known]
     if unknown:
-        raise InputError(f"{unknown[0]}: no such data set; choose of {', '.join(LINE_ART)}")
-    sets: dict[str, Pictures] = {}
-    held: dict[str, Pictures] = {}
-    for name in names or LINE_ART:
-        if names is None and find(data, name) is None:
+        raise InputError(f"{unknown[0]}: no such data set; choose of {', '.join(known)}")
+    sets: dict[str, Collection] = {}
+    validation: dict[str, Collection] = {}
+    for name in names or known:
+        (part, first), (other, second) = (SPLITS[each] for each in known[name])
+        if names is None and PARTS[part].find(data) is None:
             continue
-        sets[name], held[name] = (split(each, data)[:] for each in SPLITS if SPLITS[each][0] == name)
-    if not sets:
-        pictures = images.collection(data)
-        if len(pictures) < 2:
-            raise InputError(f"{data}: holds one image; give two or more, of which one is kept for validation")
-        sets[data.name], held[data.name] = _kept(pictures)[:], _held(pictures)[:]
-    return sets, held
+        files = PARTS[part].need(data, name)
+        pictures = files.read()
+        if other == part:
+            sets[name], validation[name] = two_parts(str(files.paths[0]), pictures, first, second)
+        else:
+            sets[name], validation[name] = first(pictures), second(PARTS[other].need(data, name).read())
+    return sets, validation
+
+
+def two_parts(place: str, pictures: Collection, first: Choice, second: Choice) -> tuple[Collection, Collection]:
+    """Return what to train and what to validate on.
+
+    Raises:
+        InputError: One of them is empty.
+    """
+    training, validation = first(pictures), second(pictures)
+    if not len(training) or not len(validation):
+        raise InputError(f"{place}: too few pictures ({len(pictures)}) to keep some for validation; get more of them")
+    return training, validation
+
+
+def drawn(name: str, pictures: Collection) -> Pictures:
+    """Return all pictures of a collection, with a progress bar where it takes long.
+
+    Raises:
+        InputError: A file is damaged, or a picture has one colour only.
+    """
+    every = np.empty((len(pictures), SIDE_PX, SIDE_PX), np.uint8)
+    with tqdm(total=len(pictures), desc=name, unit="picture", delay=2, leave=False, disable=None) as progress:
+        for first in range(0, len(pictures), DRAWN_AT_ONCE):
+            some = pictures[first : first + DRAWN_AT_ONCE]
+            every[first : first + DRAWN_AT_ONCE] = some
+            progress.update(len(some))
+    return every

@@ -142,9 +142,28 @@ def _read(path: Path) -> tuple[Grey, bool]:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name an image file") from None
+    values = decoded(content, str(path))
+    coloured = bool((np.ptp(values, axis=2) > 0).any())
+    luminance = values @ np.array([0.114, 0.587, 0.299], np.float32) if coloured else values[..., 0]
+    return np.rint(luminance).astype(np.uint8), coloured
+
+
+def decoded(content: bytes, place: str) -> NDArray[np.float32]:
+    """Return the picture in a PNG, JPEG or WebP file, upright and over white paper.
+
+    Args:
+        content: The whole file.
+        place: Its name, for the error.
+
+    Returns:
+        (H, W, 3) blue, green and red from 0 to 255; sides of 1024 px at most.
+
+    Raises:
+        InputError: It is empty, cut short or no image.
+    """
     if not content:
-        raise InputError(f"{path}: is empty; name an image file")
-    unreadable = InputError(f"{path}: is no whole PNG, JPEG or WebP image; name another file")
+        raise InputError(f"{place}: is empty; name an image file")
+    unreadable = InputError(f"{place}: is no whole PNG, JPEG or WebP image; name another file")
     if not _is_whole(content):
         raise unreadable
     encoded = np.frombuffer(content, np.uint8)
@@ -165,9 +184,7 @@ def _read(path: Path) -> tuple[Grey, bool]:
     if values.shape[2] == 4:
         opacity = values[..., 3:] / 255
         values = opacity * values[..., :3] + (1 - opacity) * 255
-    coloured = bool((np.ptp(values, axis=2) > 0).any())
-    luminance = values @ np.array([0.114, 0.587, 0.299], np.float32) if coloured else values[..., 0]
-    return np.rint(luminance).astype(np.uint8), coloured
+    return values
 
 
 def _is_whole(content: bytes) -> bool:

@@ -19,7 +19,7 @@ from sim.errors import InputError
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-    from planner.datasets import Pictures
+    from planner.datasets import Pictures, Source
     from planner.recordings import Recordings
     from planner.training_state import State
 
@@ -132,7 +132,7 @@ def costs_at(args: Args, update: int) -> tuple[Any, float]:
     return costs, args.learning_rate * float(falling)
 
 
-def draw(sets: dict[str, Pictures], rng: np.random.Generator, batch: int) -> tuple[np.ndarray, int]:
+def draw(sets: dict[str, Source], rng: np.random.Generator, batch: int) -> tuple[np.ndarray, int]:
     """Return a batch of targets of one data set and the number of strokes to paint them in."""
     names = list(sets)
     share = np.ones(len(names))
@@ -144,7 +144,7 @@ def draw(sets: dict[str, Pictures], rng: np.random.Generator, batch: int) -> tup
     return pictures[rng.integers(0, len(pictures), batch)].astype(np.float32) / 255, 8 if name == "mnist" else 10
 
 
-def update_once(args: Args, state: State, sets: dict[str, Pictures], recorded: Any) -> dict[str, float]:
+def update_once(args: Args, state: State, sets: dict[str, Source], recorded: Any) -> dict[str, float]:
     """Learn from one batch and return what to log."""
     import torch
 
@@ -248,7 +248,7 @@ def train(args: Args) -> Path:
 
 
 def run(
-    args: Args, state: State, sets: dict[str, Pictures], judged: dict[str, Pictures], recorded: Recordings | None
+    args: Args, state: State, sets: dict[str, Source], judged: dict[str, Pictures], recorded: Recordings | None
 ) -> dict[str, float]:
     """Train until the last update and return the mean errors on the pictures to validate on."""
     from torch.utils.tensorboard import SummaryWriter

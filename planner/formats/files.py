@@ -34,7 +34,7 @@ class Files:
         if path.is_dir():
             every = [str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()]
         else:
-            every = _archive(path, os.getpid()).namelist()
+            every = _archive(path).namelist()
         hidden = (name for name in every if "__MACOSX" in name or name.rpartition("/")[2].startswith("."))
         names = sorted({name for name in every if name.lower().endswith(endings)} - set(hidden))
         if not names:
@@ -54,17 +54,22 @@ class Files:
         try:
             if self.path.is_dir():
                 return (self.path / self.names[index]).read_bytes()
-            return _archive(self.path, os.getpid()).read(self.names[index])
+            return _archive(self.path).read(self.names[index])
         except _UNREADABLE as error:
             reason = getattr(error, "strerror", None) or error
             raise InputError(f"{self.place(index)}: cannot be read ({reason}); get a whole copy of the file") from None
 
 
-@lru_cache(maxsize=8)
-def _archive(path: Path, process: int) -> zipfile.ZipFile:
-    """Return the open zip: one for each process, since a forked one would share its place in the file."""
+def _archive(path: Path) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(path)
+        state = path.stat()
+        return _opened(path, os.getpid(), state.st_mtime_ns, state.st_size)
     except _UNREADABLE as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be read as zip ({reason}); get a whole copy of the file") from None
+
+
+@lru_cache(maxsize=8)
+def _opened(path: Path, process: int, changed_ns: int, size: int) -> zipfile.ZipFile:
+    """Return the open zip: one for each process, since a forked one would share its place in the file."""
+    return zipfile.ZipFile(path)
