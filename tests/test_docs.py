@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import io
 import re
 import shlex
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import tyro
-
-from planner import datasets
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -100,31 +92,3 @@ def test_every_file_that_is_linked_or_named_exists(page: Path) -> None:
 
 def test_the_pictures_are_small_enough_for_everyone_to_load() -> None:
     assert sum(file.stat().st_size for file in (ROOT / "docs" / "pictures").iterdir()) < PICTURES_BYTES
-
-
-def test_the_conversion_on_the_training_page_gives_what_the_readers_read(tmp_path: Path) -> None:
-    omniglot, sketches = tmp_path / "data" / "omniglot", tmp_path / "data" / "sketches"
-    omniglot.mkdir(parents=True)
-    sketches.mkdir()
-    image = np.full((105, 105), 255, np.uint8)
-    image[50:55, 20:80] = 0
-    with zipfile.ZipFile(omniglot / "images_background.zip", "w") as archive:
-        archive.writestr("images_background/Greek/character01/0001_01.png", cv2.imencode(".png", image)[1].tobytes())
-    flat = '{"word": "line", "drawing": [[[0, 255], [0, 0]], [[0, 255], [10, 10]]]}\n'
-    (sketches / "line.ndjson").write_text(2 * flat, encoding="utf-8")
-    kanji = np.empty(2, object)
-    kanji[:] = [np.array([[0, 0, 0], [9.0, 0, 1], [0, 1, 0], [-9, 0, 1]])] * 2
-    saved = io.BytesIO()
-    np.savez_compressed(saved, train=kanji, valid=kanji[:1], test=kanji[:1])
-    (sketches / "kanji.rdp100.npz").write_bytes(saved.getvalue())
-
-    (script,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "training.md").read_text(encoding="utf-8"), re.S)
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
-
-    trained, held = datasets.line_art(tmp_path / "data")
-    counts = {name: len(held[name]) + len(pictures) for name, pictures in trained.items()}
-    assert counts == {"quickdraw": 2, "kanji": 3, "omniglot": 1}
-    for pictures in held.values():
-        ink = pictures[0] < 128
-        assert ink[28:36].sum() == ink.sum() > 100  # every original is a flat bar or two, fitted into the middle
-        assert ink[:, 10:54].any(axis=0).all()
