@@ -69,6 +69,7 @@ setup(
             "spiral-paint = robot_bridge.paint:main",
             "spiral-train = planner.train:main",
             "spiral-evaluate = planner.evaluate:main",
+            "spiral-data = planner.data:main",
         ]
     },
     classifiers=[

@@ -62,6 +62,11 @@ class Part:
                     return Found(paths, place)
         return None
 
+    @property
+    def first(self) -> Path:
+        """The file that is looked for first, in a data folder."""
+        return Path(self.folders[0], self.places[0].pattern.replace("?", "-").rstrip("*"))
+
     def need(self, data: Path, name: str) -> Found:
         """Return its files in a data folder.
 
@@ -70,8 +75,7 @@ class Part:
         """
         found = self.find(data)
         if found is None:
-            first = Path(self.folders[0], self.places[0].pattern.replace("?", "-").rstrip("*"))
-            raise InputError(f"{data}: {name} needs {first}; docs/training.md says where to get it")
+            raise InputError(f"{data}: {name} needs {self.first}; docs/training.md says where to get it")
         return found
 
 

@@ -113,7 +113,7 @@ def labels(name: str, data: Path) -> NDArray[np.uint8]:
         raise InputError(f"{name}: has no labels; choose of {', '.join(each for each in SPLITS if 'mnist' in each)}")
     part, choose = SPLITS[name]
     file = PARTS[part].need(data, name).paths[0]
-    path = file.with_name(file.name.replace("images", "labels").replace("idx3", "idx1"))
+    path = mnist.labels_of(file)
     every, count = mnist.read_labels(path), len(read_idx(file))
     if len(every) != count:
         raise InputError(f"{path}: holds {len(every)} labels for {count} images; get whole copies of both files")
@@ -136,7 +136,7 @@ def line_art(data: Path, names: Sequence[str] | None = None) -> tuple[dict[str, 
     """
     sets, validation = collections(data, LINE_ART, names)
     if not sets:
-        pictures = images.line_art(data)
+        pictures = any_images(data)
         sets[data.name], validation[data.name] = two_parts(str(data), pictures, kept, held)
         if len(pictures) > IN_MEMORY:
             return dict(sets), dict(validation)
@@ -160,7 +160,7 @@ def colour(data: Path, names: Sequence[str] | None = None) -> tuple[dict[str, So
     """
     sets, validation = collections(data, COLOUR, names)
     if not sets:
-        sets[data.name], validation[data.name] = two_parts(str(data), images.colour(data), kept, held)
+        sets[data.name], validation[data.name] = two_parts(str(data), any_images(data, images.colour), kept, held)
     return dict(sets), dict(validation)
 
 
@@ -193,6 +193,20 @@ def collections(
         else:
             sets[name], validation[name] = first(pictures), second(PARTS[other].need(data, name).read())
     return sets, validation
+
+
+def any_images(folder: Path, read: Callable[[Path], Collection] = images.line_art) -> Collection:
+    """Return the images of a folder that holds no data set, as line art or as `read` says.
+
+    Raises:
+        InputError: There is no image.
+    """
+    try:
+        return read(folder)
+    except InputError:
+        raise InputError(
+            f"{folder}: holds neither a data set nor PNG, JPEG or WebP images; docs/training.md says what goes where"
+        ) from None
 
 
 def two_parts(place: str, pictures: Collection, first: Choice, second: Choice) -> tuple[Collection, Collection]:

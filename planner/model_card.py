@@ -9,6 +9,7 @@ TERMS: Final = {
     "quickdraw": "Quick, Draw!, nine of ten drawings (Google, Inc.; CC BY 4.0)",
     "kanji": "KanjiVG, nine of ten characters, as pictures (Ulrich Apel; CC BY-SA 3.0)",
     "omniglot": "Omniglot background set, nine of ten images (Brenden Lake; MIT)",
+    "celeba": "CelebA aligned faces, its training part (Z. Liu and others, CUHK; non-commercial research only)",
 }
 """The data sets that `planner.datasets` knows; others are named as they are."""
 

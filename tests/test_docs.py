@@ -20,6 +20,7 @@ COMMANDS = {
     "spiral-paint": "robot_bridge.paint",
     "spiral-train": "planner.train",
     "spiral-evaluate": "planner.evaluate",
+    "spiral-data": "planner.data",
 }
 HOUSE = ("sim", "planner", "calibration", "robot_bridge", "tests", "benchmarks", "examples", "docs")
 PICTURES_BYTES = 1_500_000

@@ -43,7 +43,7 @@ def test_folders_of_the_same_name_in_the_working_directory_do_not_hide_ours(fold
     assert Path(printed.strip()) == Path(str(files("sim") / "__init__.py"))
 
 
-@pytest.mark.parametrize("name", ["spiral-evaluate", "spiral-paint", "spiral-train"])
+@pytest.mark.parametrize("name", ["spiral-data", "spiral-evaluate", "spiral-paint", "spiral-train"])
 def test_a_command_runs_from_a_folder_that_holds_our_names(name: str, folder_with_our_names: Path) -> None:
     printed = run([str(Path(sys.executable).parent / name), "--help"], folder_with_our_names)
     assert name in printed.splitlines()[0]

@@ -44,6 +44,11 @@ def read_labels(path: Path) -> NDArray[np.uint8]:
     return labels
 
 
+def labels_of(images: Path) -> Path:
+    """Return the file of labels that belongs to a file of images."""
+    return images.with_name(images.name.replace("images", "labels").replace("idx3", "idx1"))
+
+
 def _read(path: Path, dimensions: int, what: str) -> NDArray[np.uint8]:
     try:
         data = path.read_bytes()

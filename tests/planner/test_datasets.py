@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -13,41 +11,7 @@ from planner import datasets
 from planner.formats import mnist, omniglot, sketches
 from planner.target import digit, drawing
 from sim.errors import InputError
-
-DIGITS = 36
-
-
-def idx(path: Path, values: np.ndarray) -> None:
-    """Write an idx file, gzipped where its name says so."""
-    content = struct.pack(f">4B{values.ndim}I", 0, 0, 8, values.ndim, *values.shape) + values.tobytes()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
-
-
-def ink_blots(count: int, side: int, seed: int) -> np.ndarray:
-    """Return images (count, side, side) with a rectangle each, 255 is ink."""
-    rng = np.random.default_rng(seed)
-    images = np.zeros((count, side, side), np.uint8)
-    for image in images:
-        top, left = rng.integers(0, side // 2, 2)
-        height, width = rng.integers(3, side // 2, 2)
-        image[top : top + height, left : left + width] = rng.integers(200, 256)
-    return images
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Return a data folder with a little of every set of line art."""
-    folder = tmp_path / "data"
-    idx(folder / "mnist" / "train-images-idx3-ubyte.gz", ink_blots(DIGITS, 28, 1))
-    idx(folder / "mnist" / "train-labels-idx1-ubyte.gz", np.arange(DIGITS, dtype=np.uint8) % 10)
-    idx(folder / "mnist" / "t10k-images-idx3-ubyte", ink_blots(7, 28, 2))
-    idx(folder / "mnist" / "t10k-labels-idx1-ubyte", np.arange(7, dtype=np.uint8)[::-1])
-    for name, seed in (("background", 3), ("evaluation_shared", 4)):
-        (folder / "omniglot").mkdir(exist_ok=True)
-        bits = np.packbits((ink_blots(20, 105, seed) > 0).reshape(20, -1), axis=1)
-        np.savez(folder / "omniglot" / f"omniglot_{name}.npz", bits=bits)
-    return folder
+from tests.planner.written import idx, ink_blots
 
 
 def test_digits_are_drawn_many_at_once_as_one_alone() -> None:
@@ -66,7 +30,7 @@ def test_packed_characters_are_drawn_as_their_images(data: Path) -> None:
 def test_the_parts_of_mnist_are_disjoint_and_have_their_labels(data: Path) -> None:
     train, validation = datasets.split("mnist-train", data), datasets.split("mnist-validation", data)
     assert (len(train), len(validation)) == (33, 3)
-    whole = datasets.digits(ink_blots(DIGITS, 28, 1))
+    whole = datasets.digits(ink_blots(36, 28, 1))
     assert np.array_equal(np.concatenate([train[:], validation[:]]), whole)
     assert datasets.labels("mnist-validation", data).tolist() == [3, 4, 5]
     assert datasets.labels("mnist-train", data).tolist() == [k % 10 for k in range(33)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import pickle
@@ -13,26 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from planner import datasets
 from planner.formats import images, kanjivg, mnist, ndjson, omniglot, sketch_rnn, sketches
 from sim.errors import InputError
-from tests.planner.test_datasets import idx, ink_blots
+from tests.planner.written import DRAWING, cut, face, idx, ink_blots, png
 
 KANJI = [
     np.array([[3, 4, 0], [30, 0, 1], [-30, 20, 0], [30, 2, 0], [0, 9, 1]], np.int16),
     np.array([[0, 0, 0], [0, 50, 1]], np.int16),
     np.array([[7, 7, 0], [5, 5, 0], [5, -5, 1]], np.int16),
 ]
-DRAWING = {"word": "hat", "countrycode": "FI", "recognized": True, "key_id": "5", "drawing": [[[0, 255], [9, 0]]]}
-
-
-def png(image: Image.Image, kind: str = "png") -> bytes:
-    """Return an image file."""
-    file = io.BytesIO()
-    image.save(file, kind)
-    return file.getvalue()
 
 
 def characters(path: Path, alphabets: tuple[str, ...]) -> np.ndarray:
@@ -65,15 +56,6 @@ def objects(*items: object) -> np.ndarray:
     for k, item in enumerate(items):
         array[k] = item
     return array
-
-
-def face(path: Path, seed: int, size: tuple[int, int] = (178, 218)) -> Image.Image:
-    """Write a picture in colour and return it as it is in the file."""
-    image = Image.new("RGB", size, (200, 180, 40 * seed % 256))
-    ImageDraw.Draw(image).ellipse((30, 40, 140, 200), (90, 10 * seed % 256, 160))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image.save(path, quality=95)
-    return Image.open(path).convert("RGB")
 
 
 def test_the_zip_of_omniglot_gives_the_pictures_of_the_packed_file(tmp_path: Path) -> None:
@@ -250,12 +232,6 @@ def test_a_large_folder_of_images_is_read_as_it_is_indexed(tmp_path: Path, monke
     assert np.array_equal(lazy[:], at_once)
 
 
-def cut(path: Path, share: float = 0.6) -> None:
-    """Cut a file short."""
-    content = path.read_bytes()
-    path.write_bytes(content[: int(len(content) * share)])
-
-
 def saved(path: Path, **arrays: np.ndarray) -> Path:
     """Write an npz."""
     np.savez(path, **arrays)
@@ -404,7 +380,7 @@ def test_folders_without_anything_usable_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder; give --data a folder with"):
         datasets.line_art(tmp_path / "none")
     for read in (datasets.line_art, datasets.colour):
-        with pytest.raises(InputError, match="holds no "):
+        with pytest.raises(InputError, match="holds neither a data set nor PNG"):
             read(tmp_path)
     face(tmp_path / "one.jpg", 1)
     with pytest.raises(InputError, match=r"too few pictures \(1\) to keep some for validation"):
