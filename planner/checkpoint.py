@@ -94,6 +94,6 @@ def load(path: Path) -> tuple[Policy, Discriminator, dict[str, object]]:
             own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
             module.load_state_dict(policy.with_critic(own) if version == EARLIER and module is policy else own)
     except (OSError, safetensors.SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{path}: not a readable checkpoint ({reason}); get a whole copy of the file") from error
     return policy.eval(), discriminator.eval(), json.loads(metadata.get("about", "{}"))

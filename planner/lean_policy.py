@@ -14,11 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from planner.actions import CANVAS_PX, GRID, PAINT
-from planner.policy import NOISE, WIDTH, Kind, Memory, Policy, View, new_critic, planes
+from planner.policy import NOISE, PLACES, WIDTH, Kind, Memory, Policy, View, new_critic, planes
 
 KEY: Final = 32
 """Features of a location."""
-PLACES: Final = ("end", "control")
 
 
 class ResidualBlock(nn.Module):
@@ -82,10 +81,9 @@ class LeanPolicy(Policy):
         """Advance the LSTM by one action."""
         acted = (before[:, :1] >= 0).float()
         painted = acted * (before[:, :1] == PAINT)
-        past = torch.zeros_like(view.features)
-        for column, (name, table) in enumerate(self.before.items()):
-            shown = acted if name in ("flag", "end") else painted
-            past = past + shown * table(before[:, column].clamp(min=0))
+        looked_up = [table(choice) for table, choice in zip(self.before.values(), before.clamp(min=0).T, strict=True)]
+        flag, end, *others = looked_up
+        past = acted * (flag + end) + painted * sum(others)
         left = left.float()[:, None]
         past = past + self.left(torch.cat((left / 20, 1 / left.clamp(min=1)), dim=1))
         if not self.kind.conditional:

@@ -7,6 +7,7 @@ action one after another, each knowing those before it. The nets are in `lean_po
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
@@ -20,6 +21,10 @@ WIDTH: Final = 256
 """Numbers in the LSTM's state."""
 NOISE: Final = 10
 """Numbers of noise an episode, standard normal, as in SPIRAL's unconditional agent."""
+FORBIDDEN: Final = -1e9
+"""Logit of a choice that is masked; its probability is 0."""
+PLACES: Final = ("end", "control")
+"""Components that are locations."""
 
 
 @dataclass(frozen=True)
@@ -146,39 +151,41 @@ class Policy(nn.Module, ABC):
             greedy: Choose the likeliest instead of sampling.
             temperature: Of the sampling; below 1 prefers the likelier.
         """
-        count = len(state)
+        paints = state.new_ones(len(state), dtype=torch.long)
         chosen: list[Tensor] = []
-        total = state.new_zeros(count)
-        entropy = state.new_zeros(count)
-        paints = state.new_ones(count)
+        likely: list[Tensor] = []
+        spread: list[Tensor] = []
         for column, name in enumerate(self.components):
             logits = self.logits(name, state, keys)
             if name == "flag":
-                forbidden = torch.zeros_like(logits)
-                forbidden[:, JUMP] = torch.where(may_jump, 0.0, -1e9)
-                logits = logits + forbidden
+                jump = torch.arange(2, device=logits.device) == JUMP
+                logits = logits.masked_fill(jump & ~may_jump[:, None], FORBIDDEN)
             elif name == "size":
-                logits = logits.masked_fill(~allowed.any(dim=2), -1e9)
+                logits = logits.masked_fill(~allowed.any(dim=2), FORBIDDEN)
             elif name == "pressure":
-                logits = logits.masked_fill(~allowed[torch.arange(count), chosen[-1]], -1e9)
+                logits = logits.masked_fill(
+                    ~allowed[torch.arange(len(state), device=state.device), chosen[-1]], FORBIDDEN
+                )
             log_p = functional.log_softmax(logits, dim=1)
             if given is not None:
                 choice = given[:, column]
             elif greedy:
                 choice = log_p.argmax(dim=1)
             else:
-                choice = sample(log_p / temperature)
-            used = torch.ones_like(paints) if name in ("flag", "end") else paints
-            if given is None and column > 1:
-                choice = choice * used.long()
-            total = total + used * log_p.gather(1, choice[:, None])[:, 0]
-            entropy = entropy - used * (log_p.exp() * log_p.clamp(min=-50)).sum(dim=1)
+                choice = sample(log_p if temperature == 1 else functional.log_softmax(log_p / temperature, dim=1))
             if name == "flag":
-                paints = (choice == PAINT).float()
+                paints = (choice == PAINT).long()
+            elif given is None and name != "end":
+                choice = choice * paints
             chosen.append(choice)
+            likely.append(log_p.gather(1, choice[:, None])[:, 0])
+            spread.append((log_p.exp() * log_p).sum(dim=1))
             if column < len(self.components) - 1:
                 state = self.follow(name, state, choice)
-        return Decoded(torch.stack(chosen, dim=1), total, entropy)
+        used = torch.stack([torch.ones_like(paints)] * 2 + [paints] * (len(chosen) - 2), dim=1)
+        log_probability = (used * torch.stack(likely, dim=1)).sum(dim=1)
+        entropy = -(used * torch.stack(spread, dim=1)).sum(dim=1)
+        return Decoded(torch.stack(chosen, dim=1), log_probability, entropy)
 
 
 def sample(log_p: Tensor) -> Tensor:
@@ -202,8 +209,15 @@ def planes(images: Tensor) -> Tensor:
 
 
 def build(kind: Kind) -> Policy:
-    """Return a policy with fresh weights."""
-    from planner.lean_policy import LeanPolicy
+    """Return a policy with fresh weights.
 
-    assert kind.net == "lean"
-    return LeanPolicy(kind)
+    Raises:
+        ValueError: There is no such net.
+    """
+    from planner.lean_policy import LeanPolicy
+    from planner.paper_policy import PaperPolicy
+
+    nets: dict[str, Callable[[Kind], Policy]] = {"lean": LeanPolicy, "paper": PaperPolicy}
+    if kind.net not in nets:
+        raise ValueError(f"no such net: {kind.net}")
+    return nets[kind.net](kind)
