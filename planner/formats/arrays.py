@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.formats.damage import DAMAGE, unreadable
 from sim.errors import InputError
 
 
@@ -26,9 +25,8 @@ def read_npz(path: Path, names: tuple[str, ...]) -> list[NDArray]:
             if missing:
                 raise ValueError(f"array {missing[0]} is missing; there are: {', '.join(data.files) or 'none'}")
             return [data[name] for name in names]
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
-        reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
-        raise InputError(f"{path}: cannot be read as npz ({reason}); get a whole copy of the file") from None
+    except DAMAGE as error:
+        raise unreadable(path, "as npz", error) from None
 
 
 def check_offsets(path: Path, name: str, offsets: NDArray, end: int) -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
 
+from planner.formats.damage import DAMAGE, unreadable
 from sim.errors import InputError
-
-_UNREADABLE: Final = (OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -55,18 +52,16 @@ class Files:
             if self.path.is_dir():
                 return (self.path / self.names[index]).read_bytes()
             return _archive(self.path).read(self.names[index])
-        except _UNREADABLE as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InputError(f"{self.place(index)}: cannot be read ({reason}); get a whole copy of the file") from None
+        except DAMAGE as error:
+            raise unreadable(self.place(index), "whole", error) from None
 
 
 def _archive(path: Path) -> zipfile.ZipFile:
     try:
         state = path.stat()
         return _opened(path, os.getpid(), state.st_mtime_ns, state.st_size)
-    except _UNREADABLE as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read as zip ({reason}); get a whole copy of the file") from None
+    except DAMAGE as error:
+        raise unreadable(path, "as zip", error) from None
 
 
 @lru_cache(maxsize=8)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.collection import Collection, Indices, Pictures
+from planner.formats.damage import unreadable
 from planner.formats.files import Files
 from planner.target import SIDE_PX, SUFFIXES, Target, decoded, images_in
 from sim.errors import InputError
@@ -104,7 +105,7 @@ def read_partition(path: Path) -> dict[str, int]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); get a whole copy of the file") from None
+        raise unreadable(path, "as CelebA's partition", error) from None
     parts: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         words = re.split(r"[,\s]+", line.strip())

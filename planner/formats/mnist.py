@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import zlib
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from planner.actions import CANVAS_PX
 from planner.collection import Collection, Indices, Pictures
+from planner.formats.damage import DAMAGE, unreadable
 from planner.target import DIGIT_PX
 from sim.errors import InputError
 
@@ -62,9 +62,8 @@ def _read(path: Path, dimensions: int, what: str) -> NDArray[np.uint8]:
         if len(data) - start != (promised := int(np.prod(shape, dtype=object))):
             raise ValueError(f"its header promises {promised} bytes of {what}, it holds {len(data) - start}")
         return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot read MNIST {what} ({reason}); get a whole copy of the file") from None
+    except DAMAGE as error:
+        raise unreadable(path, f"as MNIST {what}", error) from None
 
 
 def digits(images: NDArray[np.uint8]) -> Pictures:

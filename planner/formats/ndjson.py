@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.collection import Collection
+from planner.formats.damage import unreadable
 from planner.formats.sketches import Drawings, Lines
 from sim.errors import InputError
 
@@ -62,7 +63,7 @@ def _drawings(path: Path, count: int) -> list[Lines]:
         place = f"{path}, line {len(drawings) + 1}"
         raise InputError(f"{place}: is no drawing ({reason}); get a whole copy of the file") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); get a whole copy of the file") from None
+        raise unreadable(path, "as ndjson", error) from None
     if not drawings:
         raise InputError(f"{path}: is empty; get a whole copy of the file, or remove it")
     return drawings

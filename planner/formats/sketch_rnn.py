@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-import zlib
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.collection import Collection
+from planner.formats.damage import DAMAGE, unreadable
 from planner.formats.sketches import check_points, of_moves
 from sim.errors import InputError
 
@@ -48,10 +48,8 @@ def kanji(path: Path) -> Collection:
             for part in PARTS:
                 with archive.open(f"{part}.npy") as file:
                     drawings += list(_objects(file))
-    except (OSError, EOFError, KeyError, ValueError, TypeError, pickle.UnpicklingError, zlib.error) as error:
-        raise _unreadable(path, error) from None
-    except (zipfile.BadZipFile, AttributeError, IndexError, RuntimeError, UnicodeError, MemoryError) as error:
-        raise _unreadable(path, error) from None
+    except DAMAGE as error:
+        raise unreadable(path, "as sketch-rnn's npz", error) from None
     for index, drawing in enumerate(drawings):
         if not isinstance(drawing, np.ndarray) or not drawing.size:
             raise InputError(f"{path}, drawing {index}: is empty; get a whole copy of the file")
@@ -72,8 +70,3 @@ def _objects(file: IO[bytes]) -> NDArray:
     if not isinstance(objects, np.ndarray) or objects.ndim != 1:
         raise ValueError("no list of arrays")
     return objects
-
-
-def _unreadable(path: Path, error: Exception) -> InputError:
-    reason = getattr(error, "strerror", None) or str(error).split("\n")[0] or type(error).__name__
-    return InputError(f"{path}: cannot be read as sketch-rnn's npz ({reason}); get a whole copy of the file")

@@ -222,6 +222,14 @@ def test_only_the_faces_that_are_asked_for_are_decoded(tmp_path: Path) -> None:
         train[tmp_path.name][:]
 
 
+def test_a_collection_that_is_sent_to_another_process_draws_the_same(data: Path) -> None:
+    for k in range(11):
+        face(data / "celeba" / "img_align_celeba" / f"{k:06}.jpg", k)
+    for name in ("mnist-validation", "omniglot-validation", "celeba-validation"):
+        pictures = datasets.split(name, data)
+        assert np.array_equal(pickle.loads(pickle.dumps(pictures))[:], pictures[:])
+
+
 def test_a_large_folder_of_images_is_read_as_it_is_indexed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for k in range(4):
         face(tmp_path / f"{k}.jpg", k)
@@ -243,11 +251,11 @@ def test_damaged_idx_files_are_told_from_whole_ones(tmp_path: Path) -> None:
     idx(path, np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8))
     cut(path)
     with pytest.raises(
-        InputError, match=r"images.gz: cannot read MNIST images \(Compressed file ended .*; get a whole"
+        InputError, match=r"images.gz: cannot be read as MNIST images \(Compressed file ended .*; get a whole"
     ):
         mnist.read_idx(path)
     path.write_bytes(b"\x1f\x8b\x08\x00 no deflate stream")
-    with pytest.raises(InputError, match="cannot read MNIST images"):
+    with pytest.raises(InputError, match="cannot be read as MNIST images"):
         mnist.read_idx(path)
     path.write_bytes(struct.pack(">4I", 0x803, 60_000, 28, 28) + bytes(784))
     with pytest.raises(InputError, match="its header promises 47040000 bytes of images, it holds 784"):
@@ -263,6 +271,16 @@ def test_damaged_idx_files_are_told_from_whole_ones(tmp_path: Path) -> None:
         mnist.collection(path)
     with pytest.raises(InputError, match="No such file"):
         mnist.read_idx(tmp_path / "none")
+
+
+def test_a_zip_that_python_cannot_unpack_is_told(tmp_path: Path) -> None:
+    path = saved(tmp_path / "bits.npz", bits=np.zeros((3, 1379), np.uint8))
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 0x40  # strong encryption
+    content[6] |= 0x40
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"bits.npz: cannot be read as npz \(strong encryption"):
+        omniglot.collection(path)
 
 
 def test_a_digit_without_ink_is_named(tmp_path: Path) -> None:
