@@ -19,7 +19,7 @@ setup(
         include=[f"{house}{part}" for house in ("sim", "planner", "calibration", "robot_bridge") for part in ("", ".*")]
     ),
     package_data={
-        "planner": ["weights/*"],
+        "planner": ["weights/*", "weights/classifier/*"],
         "robot_bridge": ["robots/*.yaml", "robots/*.urdf"],
     },
     data_files=[

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.planner.written import idx, ink_blots
+from tests.planner.written import idx, ink_blots, printed_digits
 
 
 @pytest.fixture
@@ -22,4 +22,15 @@ def data(tmp_path: Path) -> Path:
         (folder / "omniglot").mkdir(exist_ok=True)
         bits = np.packbits((ink_blots(20, 105, seed) > 0).reshape(20, -1), axis=1)
         np.savez(folder / "omniglot" / f"omniglot_{name}.npz", bits=bits)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def printed_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data folder whose MNIST has 1200 printed digits to train on and 200 to test on."""
+    folder = tmp_path_factory.mktemp("data")
+    for part, count in (("train", 1200), ("t10k", 200)):
+        images, labels = printed_digits(count, count)
+        idx(folder / "mnist" / f"{part}-images-idx3-ubyte", images)
+        idx(folder / "mnist" / f"{part}-labels-idx1-ubyte", labels)
     return folder

@@ -7,10 +7,12 @@ import io
 import struct
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
 DRAWING = {"word": "hat", "countrycode": "FI", "recognized": True, "key_id": "5", "drawing": [[[0, 255], [9, 0]]]}
+FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_TRIPLEX)
 
 
 def idx(path: Path, values: np.ndarray) -> None:
@@ -51,3 +53,16 @@ def cut(path: Path, share: float = 0.6) -> None:
     """Cut a file short."""
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
+
+
+def printed_digits(count: int, seed: int, side: int = 28) -> tuple[np.ndarray, np.ndarray]:
+    """Return images (count, side, side), 255 is ink, of printed digits, and which they are (count,)."""
+    rng = np.random.default_rng(seed)
+    labels = (np.arange(count) % 10).astype(np.uint8)
+    images = np.zeros((count, side, side), np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        font, size = FONTS[rng.integers(len(FONTS))], side / 28 * rng.uniform(0.7, 0.85)
+        (width, height), _ = cv2.getTextSize(str(label), font, size, 2)
+        x, y = (side - width) // 2 + rng.integers(-1, 2), (side + height) // 2 + rng.integers(-1, 2)
+        cv2.putText(image, str(label), (int(x), int(y)), font, size, 255, max(1, side // 14), cv2.LINE_AA)
+    return images, labels
