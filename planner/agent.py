@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -10,9 +11,8 @@ import torch
 
 from planner import checkpoint, search
 from planner.actions import WidthLimits
-from planner.environment import Environment
+from planner.episode import Luck, rollout
 from planner.program import Provenance, StrokeProgram
-from planner.rollout import decode_stroke, no_action, try_strokes
 from planner.search import Tuning
 from planner.target import digest
 from sim.canvas import Image, blank, paint
@@ -28,6 +28,8 @@ MOST_SAMPLES: Final = 8
 """Strokes that are tried at each canvas, at most."""
 TEMPERATURE: Final = 1.0
 """Of the policy's proposals."""
+BATCH: Final = 128
+"""Rollouts that are advanced together, at most."""
 MOST_PLACED: Final = 300
 """Renders that pure search spends on placing a stroke, at most."""
 # Tuned on MNIST's last 5000 training images, as are the numbers above.
@@ -44,9 +46,10 @@ class Verdict:
     """What the agent thinks of a canvas."""
 
     error: float
-    """Mean squared error over the 64×64 pixels."""
+    """Mean squared error over the 64×64 pixels; NaN without a target."""
     score: float
-    """The discriminator's probability that the canvas is the target itself; NaN without a discriminator."""
+    """The discriminator's probability that the canvas is the target itself, or without a target that it is one of the
+    pictures learned from; NaN without a discriminator."""
 
 
 @dataclass(frozen=True)
@@ -59,55 +62,6 @@ class Proposal:
     """(64, 64) the canvas after them."""
     verdict: Verdict
     """On the predicted canvas."""
-
-
-@torch.no_grad()
-def rollout(
-    policy: Policy,
-    targets: Image,
-    canvases: Image,
-    strokes: int,
-    limits: WidthLimits,
-    samples: int = 0,
-    temperature: float = 1.0,
-) -> Array:
-    """Return the programs (n, strokes, 12) of one rollout each.
-
-    Args:
-        policy: The policy.
-        targets: (n, 64, 64).
-        canvases: (n, 64, 64) to begin on; stay as they are.
-        strokes: Strokes a program.
-        limits: Widths that the brush can paint.
-        samples: Strokes tried at each canvas, of which the best is kept; 0 for the likeliest one, untried.
-        temperature: Of the sampling.
-    """
-    count, tries = len(targets), max(1, samples)
-    world = Environment(targets, canvases)
-    memory, before = policy.initial_memory(count), no_action(count)
-    target = torch.from_numpy(np.array(targets))  # a copy: a target that is read-only is none of torch's business
-    programs = []
-    for step in range(strokes):
-        view = policy.look(torch.from_numpy(world.canvases), target)
-        left = torch.full((count,), strokes - step)
-        advanced = policy.remember(view, before, left, memory)
-        drawn = decode_stroke(
-            policy,
-            view,
-            left,
-            advanced,
-            world.pen,
-            limits,
-            count * tries,
-            greedy=samples == 0,
-            temperature=temperature,
-        )
-        tried, painted = try_strokes(world, drawn, tries)
-        best = tried.errors().reshape(count, tries).argmin(axis=1) + np.arange(count) * tries
-        programs.append(painted[best])
-        world.take(tried, best)
-        memory, before = drawn.memory.chosen(torch.from_numpy(best)), torch.from_numpy(drawn.paint[best])
-    return np.stack(programs, axis=1)
 
 
 class Agent:
@@ -134,19 +88,32 @@ class Agent:
         policy, discriminator, _ = checkpoint.load(path)
         return cls(path.stem, policy, discriminator)
 
+    @property
+    def unconditional(self) -> bool:
+        """Whether it paints what it wants, and takes no target."""
+        return self.policy is not None and not self.policy.kind.conditional
+
     @torch.no_grad()
-    def judge(self, canvas: Image, target: Image) -> Verdict:
-        """Return the verdict on a canvas (64, 64) against its target (64, 64)."""
-        error = float(np.mean(np.square(canvas - target)))
+    def judge(self, canvas: Image, target: Image | None) -> Verdict:
+        """Return the verdict on a canvas (64, 64) against its target (64, 64); an unconditional agent has none."""
+        error = float("nan") if target is None else float(np.mean(np.square(canvas - target)))
         if self.discriminator is None:
             return Verdict(error, float("nan"))
-        logit = self.discriminator(*(torch.from_numpy(np.array(image))[None] for image in (canvas, target)))
-        return Verdict(error, float(torch.sigmoid(logit)[0]))
+        shown = [None if image is None else torch.from_numpy(np.array(image))[None] for image in (canvas, target)]
+        return Verdict(error, float(torch.sigmoid(self.discriminator(*shown))[0]))
 
     def greedy(self, target: Image, strokes: int, limits: WidthLimits) -> Array:
         """Return the strokes (n, 12) of the policy alone: one greedy rollout, nothing tried."""
+        return self.greedy_batch(target[None], strokes, limits)[0]
+
+    def greedy_batch(self, targets: Image, strokes: int, limits: WidthLimits) -> Array:
+        """Return the programs (n, strokes, 12) of the policy alone for targets (n, 64, 64)."""
         assert self.policy is not None, "pure search has no policy"
-        return rollout(self.policy, target[None], blank(64)[None], strokes, limits)[0]
+        found = []
+        for first in range(0, len(targets), BATCH):
+            some = targets[first : first + BATCH]
+            found.append(rollout(self.policy, some, np.repeat(blank(64)[None], len(some), axis=0), strokes, limits))
+        return np.concatenate(found)
 
     def search(
         self,
@@ -203,8 +170,8 @@ class Agent:
         found = self.search(target, canvas, strokes, seed, limits, renders, continuations)
         return [self.proposal(target, canvas, one) for one in found]
 
-    def proposal(self, target: Image, canvas: Image, strokes: Array) -> Proposal:
-        """Return strokes (n, 12) with the canvas that they would leave and the verdict on it."""
+    def proposal(self, target: Image | None, canvas: Image, strokes: Array) -> Proposal:
+        """Return strokes (n, 12) with the canvas that they would leave and the verdict on it, as `judge` gives it."""
         predicted = canvas.copy()
         paint(predicted, strokes)
         return Proposal(strokes, predicted, self.judge(predicted, target))
@@ -221,9 +188,32 @@ class Agent:
         (found,) = self.search(target, blank(64), strokes, seed, limits or WidthLimits(), renders)
         return self.program(found, target, seed)
 
-    def program(self, strokes: Array, target: Image, seed: int) -> StrokeProgram:
-        """Return strokes (n, 12) for a target (64, 64) with this agent as their provenance."""
-        return StrokeProgram(strokes, 1.0, Provenance(self.name, seed, digest(target)))
+    def dreams(
+        self,
+        seeds: Sequence[int],
+        strokes: int,
+        limits: WidthLimits | None = None,
+        temperature: float = TEMPERATURE,
+    ) -> Array:
+        """Return what an unconditional agent paints by itself, a program (n, strokes, 12) for each seed (n,)."""
+        assert self.policy is not None, "pure search wants nothing"
+        assert self.unconditional, "a conditional policy paints targets"
+        found = []
+        for first in range(0, len(seeds), BATCH):
+            luck = Luck.of(seeds[first : first + BATCH], self.policy, strokes)
+            paper = np.repeat(blank(64)[None], len(luck.noise), axis=0)
+            found.append(rollout(self.policy, None, paper, strokes, limits or WidthLimits(), 1, temperature, luck))
+        return np.concatenate(found)
+
+    def dream(
+        self, seed: int, strokes: int, limits: WidthLimits | None = None, temperature: float = TEMPERATURE
+    ) -> StrokeProgram:
+        """Return what an unconditional agent paints by itself: the seed alone decides."""
+        return self.program(self.dreams([seed], strokes, limits, temperature)[0], None, seed)
+
+    def program(self, strokes: Array, target: Image | None, seed: int) -> StrokeProgram:
+        """Return strokes (n, 12), for a target (64, 64) or of a dream, with this agent as their provenance."""
+        return StrokeProgram(strokes, 1.0, Provenance(self.name, seed, "" if target is None else digest(target)))
 
 
 def useful(strokes: Array, canvas: Image, target: Image) -> Array:

@@ -139,6 +139,7 @@ class Policy(nn.Module, ABC):
         given: Tensor | None = None,
         greedy: bool = False,
         temperature: float = 1.0,
+        chance: Tensor | None = None,
     ) -> Decoded:
         """Decode compound actions, component by component.
 
@@ -150,6 +151,8 @@ class Policy(nn.Module, ABC):
             given: (n, C) actions whose probability is wanted; None to choose them.
             greedy: Choose the likeliest instead of sampling.
             temperature: Of the sampling; below 1 prefers the likelier.
+            chance: (n, C) numbers in [0, 1) that decide; None to draw them. With them what is chosen for a canvas does
+                not depend on those beside it.
         """
         paints = state.new_ones(len(state), dtype=torch.long)
         chosen: list[Tensor] = []
@@ -172,7 +175,8 @@ class Policy(nn.Module, ABC):
             elif greedy:
                 choice = log_p.argmax(dim=1)
             else:
-                choice = sample(log_p if temperature == 1 else functional.log_softmax(log_p / temperature, dim=1))
+                likelier = log_p if temperature == 1 else functional.log_softmax(log_p / temperature, dim=1)
+                choice = sample(likelier, None if chance is None else chance[:, column])
             if name == "flag":
                 paints = (choice == PAINT).long()
             elif given is None and name != "end":
@@ -188,10 +192,12 @@ class Policy(nn.Module, ABC):
         return Decoded(torch.stack(chosen, dim=1), log_probability, entropy)
 
 
-def sample(log_p: Tensor) -> Tensor:
-    """Return one index a row (n,), drawn by inverting the cumulative distribution."""
+def sample(log_p: Tensor, chance: Tensor | None = None) -> Tensor:
+    """Return one index a row (n,), drawn by inverting the cumulative distribution, at `chance` (n,) if it is given."""
     cumulative = log_p.detach().exp().cumsum(dim=1)
-    drawn = torch.rand(len(log_p), 1, device=log_p.device) * cumulative[:, -1:]
+    if chance is None:
+        chance = torch.rand(len(log_p), device=log_p.device)
+    drawn = chance[:, None] * cumulative[:, -1:]
     return torch.searchsorted(cumulative, drawn, right=True)[:, 0].clamp(max=log_p.shape[1] - 1)
 
 

@@ -50,6 +50,7 @@ def decode_stroke(
     given: tuple[NDArray[np.bool_], Actions, Actions] | None = None,
     greedy: bool = False,
     temperature: float = 1.0,
+    chance: Tensor | None = None,
 ) -> Stroke:
     """Decode `count` strokes, a multiple of the m canvases, from an LSTM state that was advanced already.
 
@@ -64,6 +65,7 @@ def decode_stroke(
         given: Jumped (n,), jumps (n, 5) and painting actions (n, 5) whose probability is wanted; None to choose.
         greedy: Choose the likeliest (n = m).
         temperature: Of the sampling.
+        chance: (n, 2, C) numbers in [0, 1) that decide on the jump and on the painting action; None to draw them.
     """
     times = count // len(left)
     owner = torch.arange(len(left)).repeat_interleave(times)
@@ -73,7 +75,14 @@ def decode_stroke(
     if given is not None:
         first_given = torch.from_numpy(np.where(given[0][:, None], given[1], given[2]))
     first = policy.decode(
-        memory.hidden, view.keys, torch.ones(count, dtype=torch.bool), allowed, first_given, greedy, temperature
+        memory.hidden,
+        view.keys,
+        torch.ones(count, dtype=torch.bool),
+        allowed,
+        first_given,
+        greedy,
+        temperature,
+        None if chance is None else chance[:, 0],
     )
     jumps = first.actions[:, FLAG] == JUMP
     if not jumps.any():
@@ -89,6 +98,7 @@ def decode_stroke(
         None if given is None else torch.from_numpy(given[2]),
         greedy,
         temperature,
+        None if chance is None else chance[:, 1],
     )
     where = jumps[:, None]
     return Stroke(

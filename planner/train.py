@@ -178,7 +178,7 @@ def validate(state: State, pictures: dict[str, Pictures], folder: Path) -> dict[
     import torch
 
     from planner.actions import WidthLimits
-    from planner.agent import rollout
+    from planner.episode import rollout
     from sim import whole_file
     from sim.canvas import render
 

@@ -1,0 +1,89 @@
+"""Whole programs of the policy, stroke by stroke: towards targets, or as luck will have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from planner.actions import WidthLimits
+from planner.environment import Environment
+from planner.policy import NOISE, Policy
+from planner.rollout import decode_stroke, no_action, try_strokes
+from sim.canvas import Image
+from sim.stroke import Array
+
+
+class Luck(NamedTuple):
+    """What decides on n dreams."""
+
+    noise: Tensor
+    """(n, NOISE) for the policy."""
+    chance: Tensor
+    """(n, strokes, 2, C) for the sampling of its actions."""
+
+    @classmethod
+    def of(cls, seeds: Sequence[int], policy: Policy, strokes: int) -> Luck:
+        """Return the luck of each seed: the same alone and among others."""
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        noise = torch.stack([torch.randn(NOISE, generator=each) for each in generators])
+        size = (strokes, 2, len(policy.components))
+        return cls(noise, torch.stack([torch.rand(size, generator=each) for each in generators]))
+
+
+@torch.no_grad()
+def rollout(
+    policy: Policy,
+    targets: Image | None,
+    canvases: Image,
+    strokes: int,
+    limits: WidthLimits,
+    samples: int = 0,
+    temperature: float = 1.0,
+    luck: Luck | None = None,
+) -> Array:
+    """Return the programs (n, strokes, 12) of one rollout each.
+
+    Args:
+        policy: The policy.
+        targets: (n, 64, 64); None for an unconditional policy.
+        canvases: (n, 64, 64) to begin on; stay as they are.
+        strokes: Strokes a program.
+        limits: Widths that the brush can paint.
+        samples: Strokes tried at each canvas, of which the best is kept; 0 for the likeliest one, untried.
+        temperature: Of the sampling.
+        luck: Of an unconditional policy, with one sample a canvas; None for no noise and PyTorch's random numbers.
+    """
+    count, tries = len(canvases), max(1, samples)
+    assert targets is not None or tries == 1, "without a target no sample is better than another"
+    world = Environment(canvases if targets is None else targets, canvases)
+    memory = policy.initial_memory(count, None if luck is None else luck.noise)
+    before = no_action(count)
+    # A copy: a target that is read-only is none of torch's business.
+    target = None if targets is None else torch.from_numpy(np.array(targets))
+    programs = []
+    for step in range(strokes):
+        view = policy.look(torch.from_numpy(world.canvases), target)
+        left = torch.full((count,), strokes - step)
+        advanced = policy.remember(view, before, left, memory)
+        drawn = decode_stroke(
+            policy,
+            view,
+            left,
+            advanced,
+            world.pen,
+            limits,
+            count * tries,
+            greedy=samples == 0,
+            temperature=temperature,
+            chance=None if luck is None else luck.chance[:, step],
+        )
+        tried, painted = try_strokes(world, drawn, tries)
+        best = tried.errors().reshape(count, tries).argmin(axis=1) + np.arange(count) * tries
+        programs.append(painted[best])
+        world.take(tried, best)
+        memory, before = drawn.memory.chosen(torch.from_numpy(best)), torch.from_numpy(drawn.paint[best])
+    return np.stack(programs, axis=1)
