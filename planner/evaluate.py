@@ -1,13 +1,12 @@
-"""`spiral-evaluate`: how near a model's programs come to their targets, and in what time."""
+"""`spiral-evaluate`: how near a model's programs come to their targets, in what time, and what it paints by itself."""
 
 from __future__ import annotations
 
 import json
 import sys
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import tyro
 
@@ -15,111 +14,236 @@ from sim.errors import InputError
 
 if TYPE_CHECKING:
     from planner.agent import Agent
+    from planner.reproduction import Item, Run
+
+MANUAL: Final = """\
+Measure a model in the simulated canvas: what it makes of targets, or what it paints by itself.
+
+Targets are a folder's images or a part of a data set. The error is the mean squared error over 64×64 pixels in [0, 1].
+A 64×64 grey image is used exactly as it is; others become targets as in spiral-paint.
+
+Dreams are what an unconditional model paints by itself. A digit classifier, trained on MNIST by this command and used
+for no reward, looks at them, at real digits and at random strokes. Its Fréchet distances are to MNIST's test digits.
+
+Prints a Markdown table.
+
+examples:
+  spiral-evaluate --images examples --strokes 20
+  spiral-evaluate --data data --set mnist-test --count 1000 --renders 500 2000 --against-search
+  spiral-evaluate --data data --dreams 1000 --model digits --sheet digits.png
+"""
+OF_TARGETS: Final = ("first", "count", "renders", "search", "against_search")
+OF_DREAMS: Final = ("temperature", "classifier", "sheet")
+Whole = Annotated[int, tyro.conf.arg(metavar="N")]
+File = Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")]
+Folder = Annotated[Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="")]
 
 
 @dataclass
 class Args:
-    """Paint a folder of images in the simulated canvas and report the mean squared error over 64×64 pixels in [0, 1].
+    """What to measure, and where the figures go."""
 
-    A 64×64 grey image is used exactly as it is; others become targets as in spiral-paint.
-    """
-
-    images: Path
+    images: Folder = None
     """Folder of PNG, JPEG or WebP images."""
-    model: str = "line-art"
+    part: Annotated[str | None, tyro.conf.arg(name="set", metavar="NAME", help_behavior_hint="")] = None
+    """Part of a data set, such as mnist-test."""
+    dreams: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
+    """Let the model paint so many pictures by itself."""
+    data: Annotated[Path, tyro.conf.arg(metavar="FOLDER")] = Path("data")
+    """Data folder, for --set and --dreams."""
+    first: Whole = 0
+    """First item of --set."""
+    count: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="(default: all)")] = None
+    """Items of --set."""
+    model: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="(default: line-art or digits)")] = (
+        None
+    )
     """Shipped model, a checkpoint file, or `none` for pure search."""
-    strokes: int = 8
-    """Painted strokes a target, at most."""
-    renders: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """Canvas renders a target, a policy step counting as one; the planner's own number by default."""
+    strokes: Whole = 8
+    """Painted strokes a picture, at most."""
+    renders: Annotated[tuple[int, ...], tyro.conf.arg(metavar="N [N ...]", help_behavior_hint="(default: 6000)")] = ()
+    """Canvas renders a target, a policy step counting as one; several are measured one after another."""
     search: bool = True
     """With --no-search the policy alone: one greedy rollout, nothing tried."""
-    seed: int = 0
-    """Of the search."""
-    save: Path | None = None
-    """Folder for each image's program (JSON) and its 64×64 render (PNG)."""
-    json: Path | None = None
-    """File for the figures: `mse` and `seconds` as means, and `images`."""
+    against_search: bool = False
+    """Measure the policy alone and pure search with as many renders, too."""
+    temperature: Annotated[float, tyro.conf.arg(metavar="T")] = 1.0
+    """Of the policy's sampling when it dreams."""
+    seed: Whole = 0
+    """Of the search, or of the first dream; the others' follow."""
+    classifier: File = None
+    """Digit classifier for --dreams, trained in four minutes if there is no such file; by default the shipped one."""
+    sheet: File = None
+    """Picture of the first 100 dreams, each with the nearest MNIST training image to its right."""
+    save: Folder = None
+    """Folder for each program (JSON) and its 64×64 render (PNG); one folder in it for each of several runs."""
+    table: File = None
+    """File for the printed table."""
+    json: File = None
+    """File for the figures: `mse` and `seconds` as means, and `images`, of the model; `runs` the means of all runs."""
 
 
-def evaluate(args: Args) -> dict[str, Any]:
-    """Return the figures as they are written to the JSON file."""
+def check(args: Args) -> None:
+    """Refuse values that make no sense, before anything is loaded."""
+    if sum(what is not None for what in (args.images, args.part, args.dreams)) != 1:
+        raise InputError("give --images FOLDER, --set NAME or --dreams N, and one of them only")
     if args.strokes < 1:
         raise InputError(f"--strokes {args.strokes}: nothing to paint; give 1 or more")
     least = 3 * args.strokes  # a stroke takes up to two policy steps and one try
-    if args.renders is not None and args.renders < least:
-        raise InputError(
-            f"--renders {args.renders}: {args.strokes} strokes need at least {least}; give a larger number"
-        )
-    if args.json is not None and not args.json.absolute().parent.is_dir():
-        raise InputError(f"--json {args.json}: no such folder; make it first or name another")
+    for renders in args.renders:
+        if renders < least:
+            raise InputError(f"--renders {renders}: {args.strokes} strokes need at least {least}; give a larger number")
+    for option in ("json", "table", "sheet", "classifier"):
+        file = getattr(args, option)
+        if file is not None and not file.absolute().parent.is_dir():
+            raise InputError(f"--{option} {file}: no such folder; make it first or name another")
     if args.model == "none" and not args.search:
         raise InputError("--model none --no-search: neither policy nor search is left; drop one of them")
+    if args.against_search and (args.model == "none" or not args.search):
+        raise InputError("--against-search: compares policy and search with pure search; drop the other option")
+    if args.first < 0 or (args.count is not None and args.count < 1):
+        raise InputError("--first, --count: give an item from 0 on, and 1 item or more")
+    if args.dreams is not None and not 2 <= args.dreams <= 10**6:
+        raise InputError(f"--dreams {args.dreams}: give 2 or more, and a million at most")
+    if not 0 < args.temperature <= 10:
+        raise InputError(f"--temperature {args.temperature:g}: give more than 0, and 10 at most")
+    if not 0 <= args.seed < 2**31:
+        raise InputError(f"--seed {args.seed}: give a whole number from 0 to {2**31 - 1}")
+    strange = OF_TARGETS if args.dreams is not None else OF_DREAMS
+    for field in fields(Args):
+        if field.name in strange and getattr(args, field.name) != field.default:
+            option = field.name.replace("_", "-")
+            raise InputError(f"--{option}: is for {'targets' if strange is OF_TARGETS else '--dreams'}; leave it out")
+
+
+def items_of(args: Args) -> list[Item]:
+    """Return the targets.
+
+    Raises:
+        InputError: There are none, or one cannot be read.
+    """
+    import numpy as np
+
+    from planner import datasets
+    from planner.reproduction import Item
     from planner.target import Target, images_in
 
-    targets = [Target.load(file) for file in images_in(args.images)]
-    names = [target.name for target in targets]
-    if args.save is not None and len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"{args.images}: two images are named {twice}; rename one, since --save names files by them")
+    if args.images is not None:
+        items = [Item(target.name, target.image) for target in map(Target.load, images_in(args.images))]
+        names = [item.name for item in items]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if args.save is not None and twice is not None:
+            raise InputError(
+                f"{args.images}: two images are named {twice}; rename one, since --save names files by them"
+            )
+        return items
+    assert args.part is not None
+    whole = datasets.split(args.part, args.data)
+    if args.first >= len(whole):
+        raise InputError(f"--first {args.first}: {args.part} has {len(whole)} items; give a smaller number")
+    chosen = whole[args.first : None if args.count is None else args.first + args.count]
+    pictures = chosen.astype(np.float32) / np.float32(255)
+    return [Item(f"{args.part}-{index:05d}", picture) for index, picture in enumerate(pictures, start=args.first)]
 
-    import torch
-    from tqdm import tqdm
 
-    from planner.agent import Agent
-    from sim import whole_file
-    from sim.canvas import blank, render
+def reproduce(args: Args, agent: Agent) -> tuple[dict[str, Any], str]:
+    """Return the figures as they are written to the JSON file, and the table."""
+    from planner import reproduction
+    from planner.agent import RENDERS, Agent
 
-    torch.set_num_threads(1)
-    agent = Agent.load(args.model)
-    if args.save:
-        whole_file.make_folder(args.save)
-    plan(agent, args, blank(64))  # compiled code is loaded once, before the clock starts
-    images: list[dict[str, Any]] = []
-    for target in tqdm(targets, unit="image", disable=None):
-        started = time.perf_counter()
-        program = plan(agent, args, target.image)
-        seconds = time.perf_counter() - started
-        painted = render(program.strokes)
-        error = float(((painted - target.image) ** 2).mean())
-        images.append({"name": target.name, "mse": error, "strokes": len(program), "seconds": seconds})
-        if args.save:
-            program.save(args.save / f"{target.name}.json")
-            whole_file.write_image(args.save / f"{target.name}.png", painted)
-    return {
+    items, budgets = items_of(args), args.renders or (RENDERS,)
+    several = args.against_search or (args.search and len(budgets) > 1)
+
+    def place(name: str) -> Path | None:
+        return folder_for(args.save, name if several else "")
+
+    runs: list[Run] = []
+    if args.against_search or not args.search:
+        runs.append(reproduction.alone(agent, items, args.strokes, args.seed, place("policy-alone")))
+    for renders in budgets if args.search else ():
+        save = place(f"planner-{renders}")
+        runs.append(reproduction.searched(agent, items, args.strokes, args.seed, renders, save))
+        if args.against_search:
+            rival, save = Agent.load("none"), place(f"pure-search-{renders}")
+            runs.append(reproduction.searched(rival, items, args.strokes, args.seed, renders, save))
+    asked = next(run for run in runs if not args.search or run.renders is not None)
+    figures = {
         "model": agent.name,
         "strokes": args.strokes,
         "search": args.search,
-        "renders": args.renders,
-        "mse": sum(image["mse"] for image in images) / len(images),
-        "seconds": sum(image["seconds"] for image in images) / len(images),
-        "images": images,
+        "renders": asked.renders,
+        "mse": asked.mean("mse"),
+        "seconds": asked.mean("seconds"),
+        "images": reproduction.images(asked),
+        "runs": [reproduction.figures(run, runs) for run in runs],
     }
+    return figures, f"{agent.name}: {len(items)} images, {args.strokes} strokes\n\n{reproduction.table(runs)}"
 
 
-def plan(agent: Agent, args: Args, image: Any) -> Any:
-    """Return the program of one target (64, 64)."""
-    from planner.actions import WidthLimits
-    from planner.agent import RENDERS
+def dream(args: Args, agent: Agent) -> tuple[dict[str, Any], str]:
+    """Return the figures as they are written to the JSON file, and the table."""
+    from planner import dreams
+    from sim import whole_file
 
-    if args.search:
-        return agent.paint(image, args.strokes, args.seed, renders=args.renders or RENDERS)
-    return agent.program(agent.greedy(image, args.strokes, WidthLimits()), image, args.seed)
+    assert args.dreams is not None
+    measured = dreams.measure(
+        agent,
+        args.dreams,
+        args.strokes,
+        args.seed,
+        args.temperature,
+        args.classifier,
+        args.data,
+        folder_for(args.save, ""),
+    )
+    if args.sheet is not None:
+        whole_file.write_image(args.sheet, dreams.sheet(measured.canvases, args.data))
+    settings = {"model": agent.name, "strokes": args.strokes, "temperature": args.temperature, "seed": args.seed}
+    return settings | dreams.figures(measured), dreams.table(measured)
+
+
+def folder_for(save: Path | None, name: str) -> Path | None:
+    """Return the folder for the programs of a run, made; None where they are not saved."""
+    from sim import whole_file
+
+    if save is not None:
+        whole_file.make_folder(save / name)
+        return save / name
+    return None
+
+
+def evaluate(args: Args) -> tuple[dict[str, Any], str]:
+    """Return the figures as they are written to the JSON file, and the table."""
+    check(args)
+    dreaming = args.dreams is not None
+    import torch
+
+    from planner.agent import Agent
+
+    torch.set_num_threads(1)
+    agent = Agent.load(args.model or ("digits" if dreaming else "line-art"))
+    if dreaming and not agent.unconditional:
+        raise InputError(f"--dreams: the model {agent.name} reproduces targets; name one that paints by itself")
+    if not dreaming and agent.unconditional:
+        raise InputError(f"the model {agent.name} paints by itself, it reproduces no targets; give --dreams N")
+    return dream(args, agent) if dreaming else reproduce(args, agent)
 
 
 def main() -> int:
     """Run the command; return its exit code."""
-    args = tyro.cli(Args, prog="spiral-evaluate")
+    args = tyro.cli(Args, prog="spiral-evaluate", description=MANUAL)
     try:
-        figures = evaluate(args)
-        if args.json:
-            from sim import whole_file
+        figures, table = evaluate(args)
+        from sim import whole_file
 
-            whole_file.write(args.json, (json.dumps(figures, indent=1) + "\n").encode())
+        if args.json is not None:
+            whole_file.write(args.json, json.dumps(figures, indent=1) + "\n")
+        if args.table is not None:
+            whole_file.write(args.table, table)
     except InputError as error:
         print(f"spiral-evaluate: {error}", file=sys.stderr)
         return 2
-    print(f"{len(figures['images'])} images: mse {figures['mse']:.5f}, {1000 * figures['seconds']:.0f} ms an image")
+    print(table, end="")
     return 0
 
 

@@ -67,3 +67,10 @@ def widths_along(strokes: Array, t: Array) -> Array:
     t = np.asarray(t, dtype=np.float64)[None, :]
     start, end = strokes[:, PRESSURE_START, None], strokes[:, PRESSURE_END, None]
     return strokes[:, SIZE, None] * ((1 - t) * start + t * end)
+
+
+def lengths(strokes: Array) -> Array:
+    """Return the lengths (n,) of strokes (n, 12), as fractions of the canvas's longer side, to about a thousandth."""
+    steps = np.diff(points_along(strokes, np.linspace(0, 1, 33)), axis=1)
+    total: Array = np.linalg.norm(steps, axis=2).sum(axis=1)
+    return total
