@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from robot_bridge.journal import Journal
     from robot_bridge.painter import Settings
 
+STROKES: Final = 12
+DREAM_STROKES: Final = 8
 SMALLEST_CANVAS_M: Final = 0.02
 LARGEST_CANVAS_M: Final = 2.0
 OF_ONE_SITTING: Final = ("resume", "out", "preview", "film", "gui")
@@ -25,12 +27,14 @@ Paint a picture with the simulated arm.
 
 Any PNG, JPEG or WebP becomes black line art of 64×64 points: a drawing is fitted into them, of a photo they show the
 lines of its centre square, by its luminance. One colour for now. The agent plans strokes, the arm paints some of them,
-the camera looks, and the agent plans on from what it sees.
+the camera looks, and the agent plans on from what it sees. With --dream there is no picture: the model paints what it
+wants, and the seed decides.
 
 examples:
   spiral-paint examples/cat.png
   spiral-paint photo.jpg --strokes 30 --canvas-size 0.25 --out out/photo
   spiral-paint photo.jpg --preview
+  spiral-paint --dream digits --seed 7
   spiral-paint --resume out/photo
 
 Ctrl-C stops softly and lifts the brush, a second Ctrl-C stops at once and holds; Ctrl-Z finishes the stroke, lifts the
@@ -51,9 +55,11 @@ class Args:
 
     target: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="TARGET", help_behavior_hint="")] = None
     """Picture to paint."""
+    dream: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
+    """Paint what this model wants, instead of a picture: a shipped one such as digits, or a checkpoint file."""
     resume: Folder = None
     """Go on with the painting in this out folder, with its own settings."""
-    strokes: Whole = 12
+    strokes: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="(default: 12, in a dream 8)")] = None
     """Strokes at most."""
     model: Name = "line-art"
     """Shipped model, a checkpoint file, or `none` for pure search."""
@@ -91,9 +97,9 @@ class Args:
 
 def check(args: Args) -> None:
     """Refuse values that make no sense, before anything is loaded."""
-    if (args.target is None) == (args.resume is None):
-        raise InputError("give either a picture to paint or --resume FOLDER")
-    if args.strokes < 1:
+    if sum(what is not None for what in (args.target, args.dream, args.resume)) != 1:
+        raise InputError("give either a picture to paint, --dream NAME or --resume FOLDER, and one of them only")
+    if args.strokes is not None and args.strokes < 1:
         raise InputError(f"--strokes {args.strokes}: nothing to paint; give 1 or more")
     if args.feedback_every < 1:
         raise InputError(f"--feedback-every {args.feedback_every}: give 1 or more, or --open-loop")
@@ -110,12 +116,22 @@ def check(args: Args) -> None:
         raise InputError(f"--speed {args.speed:g}: give 0.001 to 1 metres a second")
     if not 0 <= args.seed < 2**31:
         raise InputError(f"--seed {args.seed}: give a whole number from 0 to {2**31 - 1}")
+    if args.dream is not None:
+        _check_dream(args)
     if args.judge == "discriminator" and args.model == "none":
         raise InputError("--judge discriminator: --model none has no discriminator; give --judge error or a model")
     if args.gui and not (os.environ.get("DISPLAY") or args.preview):
         raise InputError("--gui: there is no display (DISPLAY is not set); leave it out")
     if args.resume is not None:
         _check_resume(args)
+
+
+def _check_dream(args: Args) -> None:
+    if args.dream == "none":
+        raise InputError("--dream none: pure search wants nothing; name a model such as digits")
+    for option in ("model", "judge"):
+        if getattr(args, option) != getattr(Args, option):
+            raise InputError(f"--{option}: a dream has its own model and nothing to choose from; leave it out")
 
 
 def _check_resume(args: Args) -> None:
@@ -129,21 +145,40 @@ def _check_resume(args: Args) -> None:
         raise InputError("--out: a resumed painting stays in its folder; leave it out")
 
 
+def strokes_of(args: Args) -> int:
+    """Return how many strokes are painted at most."""
+    if args.strokes is not None:
+        return args.strokes
+    return STROKES if args.dream is None else DREAM_STROKES
+
+
+def model_of(args: Args) -> str:
+    """Return the name or the file of the model that plans."""
+    return args.model if args.dream is None else args.dream
+
+
 def settings_of(args: Args) -> Settings:
     """Return the painter's settings."""
     from robot_bridge.painter import Settings
     from robot_bridge.trajectory import Speeds
 
     every = 0 if args.open_loop else args.feedback_every
-    return Settings(args.strokes, every, args.judge, args.seed, Speeds(stroke_m_s=args.speed))
+    return Settings(strokes_of(args), every, args.judge, args.seed, Speeds(stroke_m_s=args.speed))
 
 
-def header(args: Args, target: Target) -> dict[str, Any]:
+def header(args: Args, target: Target | None) -> dict[str, Any]:
     """Return the settings for the journal: all arguments but those of one sitting."""
     kept = {name: value for name, value in asdict(args).items() if name not in OF_ONE_SITTING}
-    model = str(Path(args.model).absolute()) if Path(args.model).is_file() else args.model
+    kept |= {"strokes": strokes_of(args), "model": _lasting(args.model)}
+    if target is None:
+        return kept | {"dream": _lasting(model_of(args))}
     of_target = {"name": target.name, "target_kind": target.kind, "target_digest": target.digest}
-    return kept | {"target": str(args.target), "model": model} | of_target
+    return kept | {"target": str(args.target)} | of_target
+
+
+def _lasting(model: str) -> str:
+    """Return a model's name, or its file as it is found from any folder."""
+    return str(Path(model).absolute()) if Path(model).is_file() else model
 
 
 def resumed(args: Args, journal: Journal) -> Args:
@@ -154,10 +189,11 @@ def resumed(args: Args, journal: Journal) -> Args:
     """
     own = [field.name for field in fields(Args) if field.name not in OF_ONE_SITTING]
     try:
-        kept = {name: journal.header[name] for name in own}
+        known = {"dream": None} | journal.header  # paintings that were begun before there were dreams
+        kept = {name: known[name] for name in own}
         if kept["canvas_centre"] is not None:
             kept["canvas_centre"] = tuple(kept["canvas_centre"])
-        kept["target"] = journal.folder / "target.png"
+        kept["target"] = journal.folder / "target.png" if kept["dream"] is None else None
         begun = replace(args, **kept)
         check(replace(begun, resume=None, out=None))
     except (KeyError, TypeError, InputError) as error:

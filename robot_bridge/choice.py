@@ -39,6 +39,42 @@ def paintable(calibration: Calibration) -> WidthLimits:
     return WidthLimits(SURE_TOUCH * brush.min_width_m / side, brush.max_width_m / side)
 
 
+def chooser(agent: Agent, target: Grey | None, limits: WidthLimits, judge: Judge) -> Choice | Dream:
+    """Return what chooses the strokes to come: for a target (64, 64), or without one as the agent wants."""
+    return Dream(agent, limits) if target is None else Choice(agent, target, limits, judge)
+
+
+class Dream:
+    """Gives the strokes to come of what an unconditional agent wants: one way, from the first stroke to the last."""
+
+    def __init__(self, agent: Agent, limits: WidthLimits) -> None:
+        """Make ready.
+
+        Args:
+            agent: Dreams and judges.
+            limits: Widths that the brush can paint.
+        """
+        self._agent, self._limits = agent, limits
+
+    def verdict(self, canvas: Grey) -> Verdict:
+        """Return the agent's verdict on a canvas (64, 64)."""
+        return self._agent.judge(canvas, None)
+
+    def proposals(self, canvas: Grey, strokes: int, ahead: Array, seed: int) -> list[Proposal]:
+        """Return the rest of the dream, given what is ahead (n, 12), or from the start one of so many strokes."""
+        if not len(ahead):
+            ahead = self._agent.dream(seed, strokes, self._limits).strokes
+        return [self._agent.proposal(None, canvas, ahead)]
+
+    def first(self, strokes: int, seed: int) -> Proposal:
+        """Return the whole dream."""
+        return self.proposals(blank(CANVAS_PX), strokes, np.zeros((0, len(COLUMNS))), seed)[0]
+
+    def worthwhile(self, proposal: Proposal, canvas: Grey) -> bool:
+        """Return True: half a dream is none."""
+        return True
+
+
 class Choice:
     """Chooses the strokes to come, for one target."""
 

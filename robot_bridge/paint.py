@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from robot_bridge.arguments import MANUAL, Args, check, header, resumed, settings_of
+from robot_bridge.arguments import MANUAL, Args, check, header, resumed, settings_of, strokes_of
 from robot_bridge.interrupts import Interrupts, open_outputs, quiet, suspend, told_if_possible
 from sim.errors import InputError
 
@@ -32,41 +32,40 @@ if TYPE_CHECKING:
 def preview(args: Args) -> None:
     """Plan without an arm; write the plan and print its figures."""
     from robot_bridge import trajectory
-    from robot_bridge.choice import Choice, paintable
+    from robot_bridge.choice import chooser, paintable
     from robot_bridge.kinematics import Kinematics
     from robot_bridge.out_folder import check_new
     from robot_bridge.painter import PICTURE_PX
     from robot_bridge.preparation import load, nominal_calibration, out_folder
-    from robot_bridge.progress import report, tell_target
-    from robot_bridge.record import squared_error
+    from robot_bridge.progress import report
+    from robot_bridge.record import of_target, squared_error
     from sim import whole_file
     from sim.canvas import render
 
     target, agent, robot = load(args)
     folder = out_folder(args, target)
     check_new(folder)
-    assert args.target is not None
-    tell_target(args.target, target.kind)
+    tell(args, target, agent)
     calibration = nominal_calibration(args, robot)
     started = time.perf_counter()
-    choice = Choice(agent, target.image, paintable(calibration), args.judge)
-    program = agent.program(choice.first(args.strokes, args.seed).strokes, target.image, args.seed)
+    image = None if target is None else target.image
+    choice = chooser(agent, image, paintable(calibration), args.judge)
+    program = agent.program(choice.first(strokes_of(args), args.seed).strokes, image, args.seed)
     speeds = settings_of(args).speeds
     motion = trajectory.plan(program.strokes, 0, robot, Kinematics(robot), calibration, robot.look, speeds, robot.look)
     planned = render(program.strokes)
     figures = {
-        "target": target.name,
-        "target_kind": target.kind,
-        "model": agent.name,
+        **of_target(target, program.provenance),
         "strokes": len(program),
         "path_length_mm": 1000 * motion.path_length_m,
         "arm_time_s": motion.duration_s,
         "plan_time_s": time.perf_counter() - started,
-        "mse_planned": squared_error(planned, target.image),
-        "discriminator_score": None if agent.discriminator is None else agent.judge(planned, target.image).score,
+        "mse_planned": None if image is None else squared_error(planned, image),
+        "discriminator_score": None if agent.discriminator is None else agent.judge(planned, image).score,
     }
     whole_file.make_folder(folder)
-    target.save(folder / "target.png")
+    if target is not None:
+        target.save(folder / "target.png")
     program.save(folder / "program.json")
     whole_file.write(folder / "program.svg", program.to_svg(1000 * args.canvas_size))
     whole_file.write_image(folder / "planned.png", render(program.strokes, PICTURE_PX, channels=3))
@@ -74,6 +73,17 @@ def preview(args: Args) -> None:
     with told_if_possible():
         report(figures)
         print(f"{folder}: planned.png, program.json, program.svg, summary.json")
+
+
+def tell(args: Args, target: Target | None, agent: Agent) -> None:
+    """Print what is painted."""
+    from robot_bridge.progress import tell_dream, tell_target
+
+    if target is None:
+        tell_dream(agent.name, args.seed)
+    else:
+        assert args.target is not None
+        tell_target(args.target, target.kind)
 
 
 def paint(args: Args, interrupts: Interrupts) -> tuple[Record, Event]:
@@ -92,15 +102,16 @@ def paint(args: Args, interrupts: Interrupts) -> tuple[Record, Event]:
             raise InputError(f"{journal.folder}: this painting is finished; nothing to resume")
         args = resumed(args, journal)
         target, agent, robot = load(args)
-        if target.digest != journal.header.get("target_digest"):
-            raise InputError(f"{journal.folder / 'target.png'}: is not the picture that was begun; restore it")
         known = journal.header
-        target = replace(target, name=str(known.get("name")), kind=known.get("target_kind", target.kind))
+        if target is not None:
+            if target.digest != known.get("target_digest"):
+                raise InputError(f"{journal.folder / 'target.png'}: is not the picture that was begun; restore it")
+            target = replace(target, name=str(known.get("name")), kind=known.get("target_kind", target.kind))
         return perform(args, target, agent, robot, journal, interrupts)
 
 
 def perform(
-    args: Args, target: Target, agent: Agent, robot: Robot, place: Path | Journal, interrupts: Interrupts
+    args: Args, target: Target | None, agent: Agent, robot: Robot, place: Path | Journal, interrupts: Interrupts
 ) -> tuple[Record, Event]:
     """Set up the simulated world, paint in it and return the record and the last event.
 
@@ -113,7 +124,7 @@ def perform(
     from robot_bridge import record
     from robot_bridge.film import PERIOD_S, Film
     from robot_bridge.painter import Painter
-    from robot_bridge.progress import progress, tell_target
+    from robot_bridge.progress import progress
     from sim.brush import BRUSHES
 
     try:
@@ -144,7 +155,7 @@ def perform(
         kept = record.Record(
             place,
             target,
-            Provenance(agent.name, args.seed, target.digest),
+            Provenance(agent.name, args.seed, "" if target is None else target.digest),
             canvas_mm=1000 * side,
             header=header(args, target),
             paper=world.painting,
@@ -154,9 +165,9 @@ def perform(
         stack.enter_context(kept)
         calibration = true_calibration(world, robot)
         painter = Painter(agent, target, robot, arm, world.look, calibration, settings_of(args), executed)
-        if journal is None and args.target is not None:
-            tell_target(args.target, target.kind)
-        show = stack.enter_context(progress(args.strokes, painter))
+        if journal is None:
+            tell(args, target, agent)
+        show = stack.enter_context(progress(strokes_of(args), painter))
         interrupts.painter = painter
         return kept, conduct(painter, kept, show)
 

@@ -17,7 +17,7 @@ from planner.agent import Agent, Proposal
 from planner.target import Target
 from robot_bridge import alignment, events, trajectory
 from robot_bridge.arms.arm import Arm, ArmFault
-from robot_bridge.choice import Choice, Judge, paintable
+from robot_bridge.choice import Judge, chooser, paintable
 from robot_bridge.kinematics import Kinematics
 from robot_bridge.robots.robot import Robot
 from robot_bridge.tracking import deviation, part_until
@@ -62,12 +62,12 @@ class Executed(NamedTuple):
 
 
 class Painter:
-    """Paints one target. `paint` is a generator of events; nothing moves while its consumer holds one."""
+    """Paints one target, or a dream. `paint` is a generator of events; nothing moves while its consumer holds one."""
 
     def __init__(
         self,
         agent: Agent,
-        target: Target,
+        target: Target | None,
         robot: Robot,
         arm: Arm,
         look: Callable[[], NDArray[np.uint8]],
@@ -79,7 +79,7 @@ class Painter:
 
         Args:
             agent: The planner.
-            target: What to paint.
+            target: What to paint; None lets the agent paint what it wants.
             robot: The arm's description.
             arm: The arm, opened.
             look: Returns the camera's frame (H, W, 3), RGB.
@@ -110,7 +110,8 @@ class Painter:
             self._aims = [calibration.moved(aim[:2], float(aim[2])) for aim in executed.aims]
             self.calibration = self._aims[-1] if self._aims else calibration
         self._ahead = executed.ahead if executed is not None else np.zeros((0, len(COLUMNS)))
-        self._choice = Choice(agent, target.image, paintable(calibration), settings.judge)
+        image = None if target is None else target.image
+        self._choice = chooser(agent, image, paintable(calibration), settings.judge)
         # A camera that does not fit the calibration, or does not see the paper, is told here, before anything moves.
         first_view = calibration.rectify(look(), PICTURE_PX)
         if executed is None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from robot_bridge.arguments import Args
+from robot_bridge.arguments import Args, model_of
 from sim.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ LINES_ACROSS: Final = 20
 """Narrowest lines that must fit side by side on the paper."""
 
 
-def load(args: Args) -> tuple[Target, Agent, Robot]:
-    """Return target, planner and arm; every name is checked before the slow parts are loaded."""
+def load(args: Args) -> tuple[Target | None, Agent, Robot]:
+    """Return target, none for a dream, planner and arm; every name is checked before the slow parts are loaded."""
     import numpy as np
 
     from planner import checkpoint
@@ -41,18 +41,28 @@ def load(args: Args) -> tuple[Target, Agent, Robot]:
     robot = Robot.load(args.robot, brush)
     if args.canvas_centre is not None:
         robot = replace(robot, canvas_centre_m=np.array(args.canvas_centre, dtype=np.float64))
-    assert args.target is not None
-    with quiet():
-        target = Target.load(args.target)
+    target = None
+    if args.target is not None:
+        with quiet():
+            target = Target.load(args.target)
     check_reach(args, robot)
-    if args.model != "none":
-        checkpoint.find(args.model)
+    if model_of(args) != "none":
+        checkpoint.find(model_of(args))
     import torch
 
     from planner.agent import Agent
 
     torch.set_num_threads(1)  # on two busy cores two threads are slower than one
-    return target, Agent.load(args.model), robot
+    agent = Agent.load(model_of(args))
+    if target is None and not agent.unconditional:
+        raise InputError(
+            f"--dream {args.dream}: this model reproduces pictures; give it one, or name a model such as digits"
+        )
+    if target is not None and agent.unconditional:
+        raise InputError(
+            f"--model {args.model}: paints what it wants, not a picture; give --dream {args.model} and none"
+        )
+    return target, agent, robot
 
 
 def nominal_calibration(args: Args, robot: Robot) -> Calibration:
@@ -90,6 +100,7 @@ def check_reach(args: Args, robot: Robot) -> None:
             ) from error
 
 
-def out_folder(args: Args, target: Target) -> Path:
+def out_folder(args: Args, target: Target | None) -> Path:
     """Return the folder for a new painting."""
-    return args.out or Path("out") / f"{target.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    name = f"{Path(model_of(args)).stem}-{args.seed}" if target is None else target.name
+    return args.out or Path("out") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"

@@ -94,14 +94,20 @@ class _Progress:
 
 
 def _told(verdict: Verdict) -> str:
-    score = "" if verdict.score != verdict.score else f", score {verdict.score:.2f}"
-    return f"error {verdict.error:.4f}{score}"
+    known = {f"error {verdict.error:.4f}": verdict.error, f"score {verdict.score:.2f}": verdict.score}
+    return ", ".join(words for words, value in known.items() if value == value)
 
 
 def tell_target(file: Path, kind: Kind) -> None:
     """Print how a file became a target."""
     with told_if_possible():
         print(f"target: {file.name}, taken {TAKEN[kind]}")
+
+
+def tell_dream(model: str, seed: int) -> None:
+    """Print whose dream is painted."""
+    with told_if_possible():
+        print(f"target: none, {model} paints what it wants (seed {seed})")
 
 
 def report(figures: dict[str, Any]) -> None:

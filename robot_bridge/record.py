@@ -40,6 +40,13 @@ def squared_error(one: NDArray[np.floating], other: NDArray[np.floating]) -> flo
     return float(np.mean(np.square(np.asarray(one, np.float64) - other)))
 
 
+def of_target(target: Target | None, provenance: Provenance) -> dict[str, Any]:
+    """Return the figures that say what is painted and who plans it."""
+    if target is None:
+        return {"target": None, "target_kind": "dream", "model": provenance.model, "seed": provenance.seed}
+    return {"target": target.name, "target_kind": target.kind, "model": provenance.model}
+
+
 @dataclass
 class Totals:
     """What all sittings of a painting took."""
@@ -66,7 +73,7 @@ class Record:
     def __init__(
         self,
         place: Path | Journal,
-        target: Target,
+        target: Target | None,
         provenance: Provenance,
         canvas_mm: float,
         header: dict[str, Any] | None = None,
@@ -78,7 +85,7 @@ class Record:
 
         Args:
             place: The out folder of a new painting, or the journal of one that is resumed.
-            target: What is painted.
+            target: What is painted; None for a dream.
             provenance: Who plans it.
             canvas_mm: Side of the paper [mm].
             header: Settings for the journal of a new painting.
@@ -173,9 +180,7 @@ class Record:
         planned = render(executed) if len(executed) else blank(CANVAS_PX)
         totals = self._count()
         figures: dict[str, Any] = {
-            "target": self.target.name,
-            "target_kind": self.target.kind,
-            "model": self.provenance.model,
+            **of_target(self.target, self.provenance),
             "finished": finished,
             "strokes": len(executed),
             "partial_strokes": totals.partial_strokes,
@@ -184,7 +189,7 @@ class Record:
             "plan_time_s": totals.plan_s,
             "paint_time_s": totals.paint_s,
             "film_time_s": totals.film_s,
-            "mse_planned": squared_error(planned, self.target.image),
+            "mse_planned": None if self.target is None else squared_error(planned, self.target.image),
             **self._seen_figures(executed),
         }
         count = totals.cross_track_samples
@@ -205,7 +210,8 @@ class Record:
         figures: dict[str, float | None] = dict.fromkeys(("mse_painted", "mse_transfer", "mse_transfer_share"))
         if self._seen is not None:
             canvas, count = self._seen[0].canvas, self._seen[1]
-            figures["mse_painted"] = squared_error(canvas, self.target.image)
+            if self.target is not None:
+                figures["mse_painted"] = squared_error(canvas, self.target.image)
             if count:
                 meant = render(np.concatenate((executed[:count], np.reshape(self._cuts, (-1, len(COLUMNS))))))
                 figures["mse_transfer"] = transfer = squared_error(canvas, meant)
@@ -219,8 +225,9 @@ class Record:
         written: list[str] = []
         try:
             whole_file.make_folder(self.folder)
-            self.target.save(self.folder / "target.png")
-            written.append("target.png")
+            if self.target is not None:
+                self.target.save(self.folder / "target.png")
+                written.append("target.png")
             whole_file.write_image(self.folder / "planned.png", render(event.strokes, PICTURE_PX, channels=3))
             written.append("planned.png")
             # The journal last: where there is one, the painting can be resumed.

@@ -19,19 +19,25 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from planner import checkpoint
-from planner.agent import Verdict
+from planner.agent import Agent, Verdict
 from planner.discriminator import build_discriminator
 from planner.policy import Kind, build
 from planner.program import Provenance, StrokeProgram
 from planner.target import Target
 from robot_bridge import events
+from robot_bridge.arguments import Args
+from robot_bridge.choice import paintable
 from robot_bridge.journal import NAME, Journal
 from robot_bridge.paint import conduct, main
 from robot_bridge.painter import PICTURE_PX
+from robot_bridge.preparation import nominal_calibration
 from robot_bridge.progress import report
 from robot_bridge.record import Record, kept_paper
+from robot_bridge.robots.robot import Robot
+from sim.brush import BRUSHES
 from sim.canvas import render
 from sim.errors import InputError
 
@@ -296,6 +302,56 @@ def test_a_disk_that_is_full_from_the_start_leaves_nothing(
     assert os.listdir(tmp_path) == []
 
 
+@pytest.fixture(scope="module")
+def dreamer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the checkpoint of an unconditional model that has learned nothing yet."""
+    file = tmp_path_factory.mktemp("models") / "novice.safetensors"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        checkpoint.save(file, build(Kind(conditional=False)), build_discriminator("spectral", False, False), {})
+    return file
+
+
+def test_a_dream_is_painted_as_its_seed_decides_also_when_it_was_interrupted(
+    tmp_path: Path, dreamer: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    folder = tmp_path / "dream"
+    words = ["--dream", dreamer, "--strokes", "3", "--seed", "5", "--feedback-every", "2", "--speed", "0.2"]
+    process = start(*words, "--no-film", "--out", folder)
+    wait_for(process, lambda: strokes_in(folder) >= 1)
+    process.send_signal(signal.SIGINT)
+    code, out, _ = end(process)
+    assert code == 130
+    assert out.startswith("target: none, novice paints what it wants (seed 5)\n")
+    code, out, errors = end(start("--resume", folder, "--no-film"))
+    assert (code, errors) == (0, "")
+    limits = paintable(nominal_calibration(Args(), Robot.load("panda", BRUSHES["round-20"])))
+    dream = Agent.load(str(dreamer)).dream(5, 3, limits)
+    program = StrokeProgram.load(folder / "program.json")
+    assert program == dream
+    assert program.provenance == Provenance("novice", 5, "")
+    summary = json.loads((folder / "summary.json").read_text())
+    assert (summary["target"], summary["target_kind"], summary["seed"]) == (None, "dream", 5)
+    assert summary["finished"]
+    assert summary["mse_planned"] is summary["mse_painted"] is None
+    assert summary["mse_transfer_share"] < 0.05
+    assert 0 < summary["discriminator_score"] < 1
+    scores = [entry for entry in entries(folder) if entry.get("entry") == "scored"]
+    assert all(entry["error"] is None and 0 < entry["score"] < 1 for entry in scores)
+    assert not (folder / "target.png").exists()
+
+
+def test_the_preview_of_a_dream_is_what_the_arm_would_paint(tmp_path: Path, dreamer: Path) -> None:
+    words = command("--dream", dreamer, "--preview", "--seed", "1", "--out", tmp_path / "dream")
+    result = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert sorted(os.listdir(tmp_path / "dream")) == ["planned.png", "program.json", "program.svg", "summary.json"]
+    program = StrokeProgram.load(tmp_path / "dream" / "program.json")
+    assert len(program) == 8
+    figures = json.loads((tmp_path / "dream" / "summary.json").read_text())
+    assert (figures["target"], figures["mse_planned"], figures["strokes"]) == (None, None, 8)
+
+
 def test_a_preview_needs_no_pybullet_and_moves_nothing(tmp_path: Path) -> None:
     (tmp_path / "pybullet.py").write_text("raise ImportError('blocked')")
     out = tmp_path / "cat"
@@ -458,6 +514,9 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "corrupt.png").write_bytes(whole[:200] + bytes(60) + whole[260:])
     (folder / "text.png").write_text("no picture")
     cv2.imwrite(str(folder / "white.png"), np.full((64, 64), 255, np.uint8))
+    checkpoint.save(
+        folder / "novice.safetensors", build(Kind(conditional=False)), build_discriminator("spectral", False, False), {}
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint, "VERSION", "0")
         checkpoint.save(
@@ -483,7 +542,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 NONE = ["--model", "none"]
 REFUSED = [
-    ([], "give either a picture to paint or --resume FOLDER"),
+    ([], "give either a picture to paint, --dream NAME or --resume FOLDER"),
     (["BAD/absent.png"], "absent.png: cannot be read (No such file or directory); name an image file"),
     (["BAD/empty.png"], "empty.png: is empty"),
     (["BAD/cut.png"], "cut.png: is no whole PNG"),
@@ -532,7 +591,15 @@ REFUSED = [
     (["--resume", "BAD/painted", "--strokes", "5"], "--strokes: a resumed painting keeps its own settings"),
     (["--resume", "BAD/painted", "--preview"], "--preview: a painting that was begun"),
     (["--resume", "BAD/painted", "--out", "BAD/x"], "--out: a resumed painting stays in its folder"),
-    (["--resume", "BAD/painted", CAT], "give either a picture to paint or --resume FOLDER"),
+    (["--dream", "digits", CAT], "give either a picture to paint, --dream NAME"),
+    (["--dream", "none"], "--dream none: pure search wants nothing"),
+    (["--dream", "rembrandt"], "model 'rembrandt': neither a shipped model"),
+    (["--dream", "line-art"], "--dream line-art: this model reproduces pictures"),
+    (["--dream", "digits", *NONE], "--model: a dream has its own model"),
+    (["--dream", "digits", "--judge", "error"], "--judge: a dream has its own model"),
+    (["--resume", "BAD/painted", "--dream", "digits"], "give either a picture to paint, --dream NAME"),
+    ([CAT, "--model", "BAD/novice.safetensors"], "novice.safetensors: paints what it wants, not a picture"),
+    (["--resume", "BAD/painted", CAT], "give either a picture to paint, --dream NAME or --resume FOLDER"),
 ]
 
 
