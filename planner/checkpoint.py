@@ -50,8 +50,11 @@ def save(path: Path, policy: Policy, discriminator: Discriminator, about: dict[s
     Raises:
         InputError: The file cannot be written.
     """
-    tensors = {f"policy.{name}": tensor.half() for name, tensor in policy.state_dict().items()}
-    tensors |= {f"discriminator.{name}": tensor.half() for name, tensor in discriminator.state_dict().items()}
+    tensors = {
+        f"{prefix}.{name}": tensor.half().contiguous()
+        for prefix, module in (("policy", policy), ("discriminator", discriminator))
+        for name, tensor in module.state_dict().items()
+    }
     metadata = {
         "spiral_painter": VERSION,
         "policy": json.dumps(asdict(policy.kind)),

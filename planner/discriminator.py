@@ -81,7 +81,7 @@ class Discriminator(nn.Module):
         return self._logits(torch.cat((mask * ink, (1 - mask) * wanted, mask), dim=1))
 
     def _logits(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.body(images)[:, 0]
+        logits: Tensor = self.body(images.contiguous(memory_format=torch.channels_last))[:, 0]
         return logits
 
 
@@ -128,7 +128,10 @@ def build_discriminator(kind: Loss, conditional: bool, colour: bool, complement:
         raise ValueError(f"no such kind of discriminator: {kind}")
     if complement and not conditional:
         raise ValueError("a complement discriminator needs a target")
-    return Discriminator(Settings(kind=kind, conditional=conditional, colour=colour, complement=complement))
+    discriminator = Discriminator(Settings(kind=kind, conditional=conditional, colour=colour, complement=complement))
+    # Convolutions with the channels last are a tenth faster on a CPU.
+    discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return discriminator
 
 
 def discriminator_loss(kind: Loss, real: Tensor, painted: Tensor) -> Tensor:

@@ -69,7 +69,8 @@ class LeanPolicy(Policy):
         # Ink counts, not paper: with white as 0 an empty neighbourhood gives an empty feature.
         ink = 1 - planes(canvas)
         wanted = torch.zeros_like(ink) if target is None else 1 - planes(target)
-        local = functional.relu(self.stem(torch.cat((ink, wanted, coordinates), dim=1)))
+        image = torch.cat((ink, wanted, coordinates), dim=1)
+        local = functional.relu(self.stem(image.contiguous(memory_format=torch.channels_last)))
         local = functional.relu(self.local(local)) + local
         deep = functional.relu(self.blocks(self.down(local)))
         features = functional.relu(self.flat(deep.flatten(1)))

@@ -109,7 +109,8 @@ class PaperPolicy(Policy):
         """Return the view: features (n, 32, 64, 64) and no keys (n, 0)."""
         coordinates: Tensor = self.coordinates  # type: ignore[assignment]
         images = [planes(canvas)] if target is None else [planes(canvas), planes(target)]
-        features = self.stem(torch.cat((*images, coordinates.expand(len(canvas), -1, -1, -1)), dim=1))
+        image = torch.cat((*images, coordinates.expand(len(canvas), -1, -1, -1)), dim=1)
+        features = self.stem(image.contiguous(memory_format=torch.channels_last))
         return View(features, features.new_zeros(len(canvas), 0))
 
     def remember(self, view: View, before: Tensor, left: Tensor, memory: Memory) -> Memory:

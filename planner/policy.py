@@ -226,4 +226,7 @@ def build(kind: Kind) -> Policy:
     nets: dict[str, Callable[[Kind], Policy]] = {"lean": LeanPolicy, "paper": PaperPolicy}
     if kind.net not in nets:
         raise ValueError(f"no such net: {kind.net}")
-    return nets[kind.net](kind)
+    policy = nets[kind.net](kind)
+    # Convolutions with the channels last are a tenth to a fifth faster on a CPU.
+    policy.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return policy

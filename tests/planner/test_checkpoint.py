@@ -38,8 +38,12 @@ def test_a_checkpoint_brings_back_the_networks_that_were_saved(tmp_path: Path, n
 def earlier(path: Path) -> None:
     """Write a checkpoint as the first version was: no critic, no kind."""
     policy, discriminator = build(Kind()), build_discriminator("spectral", conditional=True, colour=False)
-    tensors = {f"policy.{name}": part.half() for name, part in policy.state_dict().items() if "critic" not in name}
-    tensors |= {f"discriminator.{name}": part.half() for name, part in discriminator.state_dict().items()}
+    tensors = {
+        f"{prefix}.{name}": tensor.half().contiguous()
+        for prefix, module in (("policy", policy), ("discriminator", discriminator))
+        for name, tensor in module.state_dict().items()
+        if "critic" not in name
+    }
     safetensors.torch.save_file(tensors, path, {"spiral_painter": "1", "about": "{}"})
 
 

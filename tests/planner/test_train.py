@@ -153,7 +153,7 @@ def test_unknown_models_and_missing_data_are_named(tmp_path: Path) -> None:
         checkpoint.find("rembrandt")
     with pytest.raises(InputError, match="no such folder"):
         train.train(train.Args(data=tmp_path / "nowhere", out=tmp_path))
-    with pytest.raises(InputError, match="holds no PNG"):
+    with pytest.raises(InputError, match="neither a data set nor PNG"):
         train.train(train.Args(data=tmp_path, out=tmp_path / "run"))
 
 
