@@ -12,6 +12,7 @@ import torch
 from planner.actions import WidthLimits
 from planner.agent import RENDERS, Agent
 from planner.datasets import digits, read_idx
+from planner.policy import Kind, Policy, build
 from sim.canvas import blank, render
 
 STROKES = 8
@@ -30,6 +31,24 @@ def mean_error(agent: Agent, targets: np.ndarray, renders: int) -> tuple[float, 
     return float(np.mean(errors)), (time.perf_counter() - started) / len(targets)
 
 
+@torch.inference_mode()
+def step_ms(policy: Policy) -> float:
+    """Return the median time [ms] of 1000 greedy steps at one canvas: look, remember and decode."""
+    kind = policy.kind
+    canvas = torch.rand(1, 64, 64, 3) if kind.colour else torch.rand(1, 64, 64)
+    target = canvas if kind.conditional else None
+    before = torch.zeros(1, len(policy.components), dtype=torch.long)
+    left, may_jump, allowed = torch.tensor([STROKES]), torch.ones(1).bool(), torch.ones(1, 6, 10).bool()
+    memory, times = policy.initial_memory(1), []
+    for _ in range(1000):
+        started = time.perf_counter()
+        view = policy.look(canvas, target)
+        memory = policy.remember(view, before, left, memory)
+        before = policy.decode(memory.hidden, view.keys, may_jump, allowed, greedy=True).actions
+        times.append(time.perf_counter() - started)
+    return 1000 * float(np.median(times))
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -44,6 +63,8 @@ def main() -> None:
     torch.set_num_threads(1)
     targets = digits(read_idx(files[0])[: args.count]).astype(np.float32) / np.float32(255)
     agent, blind = Agent.load(args.model), Agent.load("none")
+    lean, paper = (step_ms(build(Kind(net)).eval()) for net in ("lean", "paper"))
+    print(f"policy step, batch 1, median of 1000: lean {lean:.2f} ms (at most 2 ms), the papers' {paper:.2f} ms")
     print(f"MNIST test items 0-{args.count - 1}, {STROKES} strokes; blank paper {np.mean((1 - targets) ** 2):.4f}")
     greedy = [np.mean((render(agent.greedy(t, STROKES, WidthLimits())) - t) ** 2) for t in targets]
     print(f"  policy alone, greedy: {np.mean(greedy):.5f} (at most 0.018)")
