@@ -94,7 +94,7 @@ def check(folder: Path) -> Report:
     for name, purpose in PURPOSES.items():
         part = SPLITS[name][0]
         if part not in there:
-            report.missing.append(f"missing: {PARTS[part].first}, for {purpose}")
+            report.missing.append(f"missing: {PARTS[part].published}, for {purpose}")
     return report
 
 
@@ -110,7 +110,7 @@ def check_set(report: Report, folder: Path, name: str, splits: list[str]) -> Non
         part, choose = SPLITS[split]
         found = PARTS[part].find(folder)
         if found is None:
-            counts.append("no")
+            counts.append("none")
             continue
         try:
             if part not in wholes:

@@ -48,6 +48,8 @@ class Found:
 class Part:
     """A part of a data set that lies in files of its own."""
 
+    published: str
+    """Its file as it is published, in a data folder; what a user is told to get."""
     folders: tuple[str, ...]
     """Its folders in a data folder, which may also be this folder itself."""
     places: tuple[Place, ...]
@@ -62,11 +64,6 @@ class Part:
                     return Found(paths, place)
         return None
 
-    @property
-    def first(self) -> Path:
-        """The file that is looked for first, in a data folder."""
-        return Path(self.folders[0], self.places[0].pattern.replace("?", "-").rstrip("*"))
-
     def need(self, data: Path, name: str) -> Found:
         """Return its files in a data folder.
 
@@ -75,7 +72,7 @@ class Part:
         """
         found = self.find(data)
         if found is None:
-            raise InputError(f"{data}: {name} needs {self.first}; docs/training.md says where to get it")
+            raise InputError(f"{data}: {name} needs {self.published}; docs/training.md says where to get it")
         return found
 
 
@@ -84,16 +81,21 @@ _CELEBA = ("img_align_celeba", "img_align_celeba.zip", "Img/img_align_celeba", "
 _FIVE_HEX = 5 * "[0-9a-f]"
 
 PARTS: Final = {
-    "mnist": Part(("mnist",), (Place("train-images?idx3-ubyte*", mnist.collection),)),
+    "mnist": Part(
+        "mnist/train-images-idx3-ubyte.gz", ("mnist",), (Place("train-images?idx3-ubyte*", mnist.collection),)
+    ),
     "mnist-t10k": Part(
+        "mnist/t10k-images-idx3-ubyte.gz",
         ("mnist",),
         (Place("t10k-images?idx3-ubyte*", mnist.collection), Place("t10k-*-images?idx3-ubyte*", mnist.collection)),
     ),
     "quickdraw": Part(
+        "sketches/CATEGORY.ndjson",
         ("sketches", "quickdraw"),
         (Place("quickdraw_simplified.npz", sketches.quickdraw), Place("*.ndjson", read_all=ndjson.collection)),
     ),
     "kanji": Part(
+        "sketches/kanji.rdp100.npz",
         ("sketches", "kanji", "kanjivg"),
         (
             Place("kanjivg_stroke3.npz", sketches.kanji),
@@ -104,6 +106,7 @@ PARTS: Final = {
         ),
     ),
     "omniglot": Part(
+        "omniglot/images_background.zip",
         ("omniglot",),
         tuple(
             Place(name, omniglot.collection)
@@ -111,6 +114,7 @@ PARTS: Final = {
         ),
     ),
     "omniglot-evaluation": Part(
+        "omniglot/images_evaluation.zip",
         ("omniglot",),
         tuple(
             Place(name, _EVALUATION)
@@ -119,10 +123,12 @@ PARTS: Final = {
     ),
     **{
         f"celeba-{part}": Part(
-            ("celeba", "CelebA"), tuple(Place(name, partial(images.celeba, part=part)) for name in _CELEBA)
+            "celeba/img_align_celeba.zip",
+            ("celeba", "CelebA"),
+            tuple(Place(name, partial(images.celeba, part=part)) for name in _CELEBA),
         )
         for part in images.CELEBA_PARTS
     },
-    "faces": Part(("faces",), (Place("*.zip", images.colour),)),
+    "faces": Part("faces/ANY.zip", (), (Place("faces/*.zip", images.colour),)),
 }
 """The parts of the data sets, by their names."""

@@ -175,7 +175,7 @@ def collections(
     if not data.is_dir():
         raise InputError(
             f"{data}: no such folder; give --data a folder with mnist/train-images-idx3-ubyte.gz, "
-            "omniglot/omniglot_background.npz, sketches/*.npz or your own images"
+            "omniglot/images_background.zip, sketches/*.ndjson or your own images"
         )
     unknown = [name for name in names or () if name not in known]
     if unknown:

@@ -50,7 +50,7 @@ def test_every_tenth_picture_of_other_sets_is_held_out(data: Path) -> None:
 def test_a_data_folder_gives_the_named_sets_alone(data: Path) -> None:
     sets, held = datasets.line_art(data, ("mnist",))
     assert list(sets) == list(held) == ["mnist"]
-    with pytest.raises(InputError, match="kanji needs sketches/kanjivg_stroke3.npz"):
+    with pytest.raises(InputError, match="kanji needs sketches/kanji.rdp100.npz"):
         datasets.line_art(data, ("mnist", "kanji"))
     with pytest.raises(InputError, match="no such data set; choose of mnist"):
         datasets.line_art(data, ("mnst",))
