@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from planner import datasets
 from planner.formats import images, kanjivg, mnist, ndjson, omniglot, sketch_rnn, sketches
 from sim.errors import InputError
 from tests.planner.written import DRAWING, cut, face, idx, ink_blots, png
 
+PUBLISHED = Path(__file__).parent / "published"
 KANJI = [
     np.array([[3, 4, 0], [30, 0, 1], [-30, 20, 0], [30, 2, 0], [0, 9, 1]], np.int16),
     np.array([[0, 0, 0], [0, 50, 1]], np.int16),
@@ -65,6 +66,20 @@ def test_the_zip_of_omniglot_gives_the_pictures_of_the_packed_file(tmp_path: Pat
     (tmp_path / "omniglot" / "images_background.zip").unlink()
     assert np.array_equal(datasets.split("omniglot-validation", tmp_path)[:], from_zip)
     assert len(from_zip) == 2
+
+
+def test_real_characters_are_their_ink_fitted_into_the_square() -> None:
+    drawn = omniglot.collection(PUBLISHED / "images_background.zip")[:]
+    with zipfile.ZipFile(PUBLISHED / "images_background.zip") as archive:
+        for picture, name in zip(drawn, sorted(archive.namelist()), strict=True):
+            ink = Image.open(archive.open(name)).convert("L").point(lambda level: 255 - level)
+            box = ink.crop(ink.getbbox())
+            scale = 52 / max(box.size)
+            small = box.resize([max(1, round(side * scale)) for side in box.size], Image.Resampling.BOX)
+            paper = Image.new("L", (64, 64))
+            paper.paste(small, ((64 - small.width) // 2, (64 - small.height) // 2))
+            expected = np.array(paper, float)
+            assert np.mean((255.0 - picture - expected) ** 2) < 0.05 * np.mean(expected**2)
 
 
 def test_an_unpacked_zip_of_omniglot_is_the_same_as_the_zip(tmp_path: Path) -> None:
@@ -114,6 +129,26 @@ def test_a_horizontal_line_is_drawn_in_the_middle_as_wide_as_it_should_be(tmp_pa
     assert ink[:, 20:44].sum(axis=0) == pytest.approx(2.2, abs=0.3)
     assert ink[30:34].sum() == pytest.approx(ink.sum())
     assert np.flatnonzero(ink.any(axis=0))[[0, -1]] == pytest.approx([6, 57], abs=1)
+
+
+def test_real_drawings_are_their_lines_fitted_into_the_square() -> None:
+    drawn = ndjson.collection([PUBLISHED / "drawings.ndjson"])[:]
+    lines = (PUBLISHED / "drawings.ndjson").read_text(encoding="utf-8").splitlines()
+    for index, (picture, line) in enumerate(zip(drawn, lines, strict=True)):
+        strokes = [np.transpose(stroke).astype(float) for stroke in json.loads(line)["drawing"]]
+        points = np.concatenate(strokes)
+        width = sketches.line_width_px(index)
+        scale = (52 - width) / np.ptp(points, axis=0).max()
+        centre = (points.min(axis=0) + points.max(axis=0)) / 2
+        image = Image.new("L", (1024, 1024), 255)
+        pen = ImageDraw.Draw(image)
+        for stroke in strokes:
+            placed = 16 * ((stroke - centre) * scale + 32)
+            pen.line([tuple(point) for point in placed], 0, round(16 * width), "curve")
+            for x, y in placed:
+                pen.ellipse((x - 8 * width, y - 8 * width, x + 8 * width, y + 8 * width), 0)
+        expected = np.array(image.resize((64, 64), Image.Resampling.BOX)) / 255
+        assert np.mean((picture / 255 - expected) ** 2) < 0.1 * np.mean((1 - expected) ** 2)
 
 
 def test_the_kanji_of_sketch_rnn_are_those_of_the_npz(tmp_path: Path) -> None:
