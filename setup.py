@@ -58,6 +58,7 @@ setup(
         "dev": [
             "hypothesis>=6.100",
             "mypy>=1.10",
+            "pillow>=10",
             "pytest>=8",
             "ruff>=0.6",
             "types-PyYAML",

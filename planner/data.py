@@ -101,7 +101,7 @@ def check(folder: Path) -> Report:
 def check_set(report: Report, folder: Path, name: str, splits: list[str]) -> None:
     """Read the files of a set and add to the report: training, validation and test pictures, files, ink, terms."""
     from planner.data_folder import PARTS
-    from planner.datasets import SPLITS
+    from planner.datasets import SPLITS, too_few
     from planner.model_card import TERMS
 
     counts, files, shares = [], [], []
@@ -119,6 +119,8 @@ def check_set(report: Report, folder: Path, name: str, splits: list[str]) -> Non
                 shares.append(read_all(report, part, wholes[part]))
             chosen = choose(wholes[part])
             counts.append(str(len(chosen)))
+            if not len(chosen):
+                raise too_few(str(found.paths[0]), wholes[part])
             report.rows.append(samples(chosen))
             if name == "mnist":
                 check_labels(report, folder, split)
@@ -152,14 +154,15 @@ def check_images(report: Report, folder: Path) -> None:
     """Read a folder of images and add to the report.
 
     Raises:
-        InputError: There is no image in it.
+        InputError: There is no image in it, or only one.
     """
-    from planner.datasets import any_images, held, kept
+    from planner.datasets import any_images, held, kept, two_parts
 
     pictures = any_images(folder)
-    line = f"{folder}: {len(kept(pictures))} images to train on, {len(held(pictures))} to validate on, as line art"
+    training, validation = two_parts(str(folder), pictures, kept, held)
+    line = f"{folder}: {len(training)} images to train on, {len(validation)} to validate on, as line art"
     report.lines += [line, read_all(report, folder.name, pictures)]
-    report.rows += [samples(kept(pictures)), samples(held(pictures))]
+    report.rows += [samples(training), samples(validation)]
 
 
 def read_all(report: Report, name: str, pictures: Collection) -> str:

@@ -217,8 +217,13 @@ def two_parts(place: str, pictures: Collection, first: Choice, second: Choice) -
     """
     training, validation = first(pictures), second(pictures)
     if not len(training) or not len(validation):
-        raise InputError(f"{place}: too few pictures ({len(pictures)}) to keep some for validation; get more of them")
+        raise too_few(place, pictures)
     return training, validation
+
+
+def too_few(place: str, pictures: Collection) -> InputError:
+    """Return the error of a set of which nothing is left to train or to validate on."""
+    return InputError(f"{place}: too few pictures ({len(pictures)}) to keep some for validation; get more of them")
 
 
 def drawn(name: str, pictures: Collection) -> Pictures:

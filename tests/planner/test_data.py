@@ -100,6 +100,16 @@ def test_a_folder_of_images_is_counted_and_each_bad_one_named(
     assert "3 more pictures cannot be read" in complaints
 
 
+def test_too_few_pictures_are_told(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    idx(data / "mnist" / "train-images-idx3-ubyte.gz", ink_blots(11, 28, 1))
+    idx(data / "mnist" / "train-labels-idx1-ubyte.gz", np.zeros(11, np.uint8))
+    assert spiral_data(monkeypatch, data / "mnist") == 2
+    assert "train-images-idx3-ubyte.gz: too few pictures (11)" in capsys.readouterr().err
+    face(data / "alone" / "one.jpg", 1)
+    assert spiral_data(monkeypatch, data / "alone") == 2
+    assert "alone: too few pictures (1)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["none"], ["."], [".", "--sheet", "no/sheet.png"], [".", "--sheet", "sheet.gif"]])
 def test_nothing_to_check_gives_one_line_and_the_code_two(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
