@@ -16,6 +16,7 @@ from planner.program import Provenance, StrokeProgram
 from planner.search import Tuning
 from planner.target import digest
 from sim.canvas import Image, blank, paint
+from sim.errors import InputError
 from sim.stroke import Array
 
 if TYPE_CHECKING:
@@ -80,12 +81,14 @@ class Agent:
         """Return the agent of a shipped name or a file; `none` is pure search.
 
         Raises:
-            InputError: There is no such model, or its file cannot be read.
+            InputError: There is no such model, its file cannot be read, or it paints in colour.
         """
         if model == "none":
             return cls(model, None, None)
         path = checkpoint.find(model)
         policy, discriminator, _ = checkpoint.load(path)
+        if policy.kind.colour:
+            raise InputError(f"{path}: paints in colour, search and arm know black only; name another model")
         return cls(path.stem, policy, discriminator)
 
     @property

@@ -19,9 +19,9 @@ from planner.agent import Agent
 from planner.classifier import Reading
 from planner.datasets import labels, split
 from planner.frechet import frechet_distance
-from planner.reproduction import PAPER_MM
+from planner.reproduction import PAPER_MM, Setting
 from sim import whole_file
-from sim.canvas import Image, render
+from sim.canvas import Image
 from sim.errors import InputError
 from sim.stroke import CONTROL, END, START, Array, lengths
 
@@ -66,27 +66,16 @@ class Dreams:
     """(n, 64, 64) what was dreamt."""
 
 
-def measure(
-    agent: Agent,
-    count: int,
-    strokes: int,
-    seed: int,
-    temperature: float,
-    judge: Path | None,
-    data: Path,
-    save: Path | None = None,
-) -> Dreams:
-    """Let an agent dream with the seeds from `seed` on, and measure.
+def measure(agent: Agent, count: int, temperature: float, judge: Path | None, data: Path, setting: Setting) -> Dreams:
+    """Let an agent dream, with one seed after another, and measure.
 
     Args:
         agent: An unconditional one.
         count: Dreams; as many real digits are the floor, and as many random programs the ceiling.
-        strokes: Strokes a dream.
-        seed: Of the first dream.
         temperature: Of the policy's sampling.
         judge: The classifier's file, as `obtain` takes it.
         data: Folder with MNIST.
-        save: Folder for each dream's program and render.
+        setting: How to paint; its seed is the first dream's.
 
     Raises:
         InputError: MNIST or the classifier is missing or damaged.
@@ -95,23 +84,25 @@ def measure(
     held = split("mnist-validation", data)[:count]
     reader, about = obtain(judge, data)
     real = classifier.read(reader, test)
+    strokes, seed = setting.strokes, setting.seed
     agent.dreams([seed], 1)  # compiled code is loaded once, before the clock starts
     started = time.perf_counter()
     programs = agent.dreams(range(seed, seed + count), strokes, temperature=temperature)
-    canvases = np.stack([render(program) for program in programs])
+    canvases = painted(programs, setting)
     seconds = (time.perf_counter() - started) / count
-    if save is not None:
+    if setting.save is not None:
         for index, (program, canvas) in enumerate(zip(programs, canvases, strict=True), start=seed):
-            agent.program(program, None, index).save(save / f"{agent.name}-{index}.json")
-            whole_file.write_image(save / f"{agent.name}-{index}.png", canvas)
+            agent.program(program, None, index).save(setting.save / f"{agent.name}-{index}.json")
+            whole_file.write_image(setting.save / f"{agent.name}-{index}.png", canvas)
     rng = np.random.default_rng(seed)
-    painted: dict[str, tuple[Array | None, Image | NDArray[np.uint8]]] = {
+    uniform, wide = random_programs(count, strokes, rng), scattered(programs, rng)
+    pictures: dict[str, tuple[Array | None, Image | NDArray[np.uint8]]] = {
         f"{agent.name}, {count} dreams": (programs, canvases),
         f"{len(held)} real digits (MNIST validation): the floor": (None, held),
-        f"{count} random programs, of any width: the ceiling": _rendered(random_programs(count, strokes, rng)),
-        f"{count} random programs, as wide as the dreams": _rendered(scattered(programs, rng)),
+        f"{count} random programs, of any width: the ceiling": (uniform, painted(uniform, setting)),
+        f"{count} random programs, as wide as the dreams": (wide, painted(wide, setting)),
     }
-    rows = [row(what, found, classifier.read(reader, shown), real) for what, (found, shown) in painted.items()]
+    rows = [row(what, found, classifier.read(reader, shown), real) for what, (found, shown) in pictures.items()]
     return Dreams(rows, about["accuracy"], about["items"], seconds, canvases)
 
 
@@ -173,8 +164,9 @@ def scattered(programs: Array, rng: np.random.Generator) -> Array:
     return thrown
 
 
-def _rendered(programs: Array) -> tuple[Array, Image]:
-    return programs, np.stack([render(program) for program in programs])
+def painted(programs: Array, setting: Setting) -> Image:
+    """Return the canvases (n, 64, 64) of programs (n, strokes, 12)."""
+    return np.stack([setting.render(program) for program in programs])
 
 
 def sheet(canvases: Image, data: Path) -> NDArray[np.uint8]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import tyro
 
@@ -15,6 +16,8 @@ from sim.errors import InputError
 if TYPE_CHECKING:
     from planner.agent import Agent
     from planner.reproduction import Item, Run
+    from sim.canvas import Image
+    from sim.stroke import Array
 
 MANUAL: Final = """\
 Measure a model in the simulated canvas: what it makes of targets, or what it paints by itself.
@@ -67,6 +70,8 @@ class Args:
     """With --no-search the policy alone: one greedy rollout, nothing tried."""
     against_search: bool = False
     """Measure the policy alone and pure search with as many renders, too."""
+    engine: Literal["solid", "mypaint"] = "solid"
+    """Engine in which the programs are measured; search plans in the solid one."""
     temperature: Annotated[float, tyro.conf.arg(metavar="T")] = 1.0
     """Of the policy's sampling when it dreams."""
     seed: Whole = 0
@@ -154,24 +159,25 @@ def reproduce(args: Args, agent: Agent) -> tuple[dict[str, Any], str]:
     items, budgets = items_of(args), args.renders or (RENDERS,)
     several = args.against_search or (args.search and len(budgets) > 1)
 
-    def place(name: str) -> Path | None:
-        return folder_for(args.save, name if several else "")
+    def setting(run: str) -> reproduction.Setting:
+        save = folder_for(args.save, run if several else "")
+        return reproduction.Setting(args.strokes, args.seed, engine(args), save)
 
     runs: list[Run] = []
     if args.against_search or not args.search:
-        runs.append(reproduction.alone(agent, items, args.strokes, args.seed, place("policy-alone")))
+        runs.append(reproduction.alone(agent, items, setting("policy-alone")))
     for renders in budgets if args.search else ():
-        save = place(f"planner-{renders}")
-        runs.append(reproduction.searched(agent, items, args.strokes, args.seed, renders, save))
+        runs.append(reproduction.searched(agent, items, renders, setting(f"planner-{renders}")))
         if args.against_search:
-            rival, save = Agent.load("none"), place(f"pure-search-{renders}")
-            runs.append(reproduction.searched(rival, items, args.strokes, args.seed, renders, save))
+            rival = Agent.load("none")
+            runs.append(reproduction.searched(rival, items, renders, setting(f"pure-search-{renders}")))
     asked = next(run for run in runs if not args.search or run.renders is not None)
     figures = {
         "model": agent.name,
         "strokes": args.strokes,
         "search": args.search,
         "renders": asked.renders,
+        "engine": args.engine,
         "mse": asked.mean("mse"),
         "seconds": asked.mean("seconds"),
         "images": reproduction.images(asked),
@@ -183,23 +189,30 @@ def reproduce(args: Args, agent: Agent) -> tuple[dict[str, Any], str]:
 def dream(args: Args, agent: Agent) -> tuple[dict[str, Any], str]:
     """Return the figures as they are written to the JSON file, and the table."""
     from planner import dreams
+    from planner.reproduction import Setting
     from sim import whole_file
 
     assert args.dreams is not None
-    measured = dreams.measure(
-        agent,
-        args.dreams,
-        args.strokes,
-        args.seed,
-        args.temperature,
-        args.classifier,
-        args.data,
-        folder_for(args.save, ""),
-    )
+    setting = Setting(args.strokes, args.seed, engine(args), folder_for(args.save, ""))
+    measured = dreams.measure(agent, args.dreams, args.temperature, args.classifier, args.data, setting)
     if args.sheet is not None:
         whole_file.write_image(args.sheet, dreams.sheet(measured.canvases, args.data))
-    settings = {"model": agent.name, "strokes": args.strokes, "temperature": args.temperature, "seed": args.seed}
-    return settings | dreams.figures(measured), dreams.table(measured)
+    kept = {name: getattr(args, name) for name in ("strokes", "temperature", "seed", "engine")}
+    return {"model": agent.name, **kept, **dreams.figures(measured)}, dreams.table(measured)
+
+
+def engine(args: Args) -> Callable[[Array], Image]:
+    """Return what renders programs (n, 12) as canvases (64, 64).
+
+    Raises:
+        InputError: The engine is not installed.
+    """
+    from sim import canvas, mypaint
+
+    if args.engine == "mypaint":
+        mypaint.Sheet()  # where it is not installed it is told now, not after the first search
+        return mypaint.render
+    return canvas.render
 
 
 def folder_for(save: Path | None, name: str) -> Path | None:

@@ -14,9 +14,9 @@ from tqdm import tqdm
 from planner.actions import WidthLimits
 from planner.agent import Agent
 from planner.program import StrokeProgram
-from sim import whole_file
-from sim.canvas import Image, blank, render
-from sim.stroke import lengths
+from sim import canvas, whole_file
+from sim.canvas import Image
+from sim.stroke import Array, lengths
 
 PAPER_MM: Final = 200.0
 """Side of the paper on which ink is measured: the default one of the arm [mm]."""
@@ -32,6 +32,19 @@ class Item:
     name: str
     image: Image
     """(64, 64)"""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How targets are painted, whoever plans."""
+
+    strokes: int
+    """At most."""
+    seed: int
+    render: Callable[[Array], Image] = canvas.render
+    """Of the engine in which the programs are measured; they are planned in the solid one."""
+    save: Path | None = None
+    """Folder for programs and renders."""
 
 
 @dataclass(frozen=True)
@@ -62,37 +75,37 @@ class Run:
         return float(np.mean([getattr(image, figure) for image in self.images]))
 
 
-def alone(agent: Agent, items: Sequence[Item], strokes: int, seed: int, save: Path | None = None) -> Run:
+def alone(agent: Agent, items: Sequence[Item], setting: Setting) -> Run:
     """Measure the policy alone: one greedy rollout a target, all together; a target's time is its share."""
     targets = np.stack([item.image for item in items])
-    agent.greedy_batch(targets[:1], strokes, WidthLimits())
+    agent.greedy_batch(targets[:1], setting.strokes, WidthLimits())
     started = time.perf_counter()
-    found = agent.greedy_batch(targets, strokes, WidthLimits())
+    found = agent.greedy_batch(targets, setting.strokes, WidthLimits())
     seconds = (time.perf_counter() - started) / len(items)
-    programs = [agent.program(one, item.image, seed) for one, item in zip(found, items, strict=True)]
-    return Run(ALONE, None, [measured(*pair, seconds, save) for pair in zip(items, programs, strict=True)])
+    programs = [agent.program(one, item.image, setting.seed) for one, item in zip(found, items, strict=True)]
+    return Run(ALONE, None, [measured(*pair, seconds, setting) for pair in zip(items, programs, strict=True)])
 
 
-def searched(
-    agent: Agent, items: Sequence[Item], strokes: int, seed: int, renders: int, save: Path | None = None
-) -> Run:
+def searched(agent: Agent, items: Sequence[Item], renders: int, setting: Setting) -> Run:
     """Measure the agent with a budget of canvas renders a target, or pure search where it has no policy."""
     planner = PURE if agent.policy is None else PLANNER
-    agent.paint(blank(64), strokes, seed, renders=renders)  # compiled code is loaded once, before the clock starts
+    strokes, seed = setting.strokes, setting.seed
+    # Compiled code is loaded once, before the clock starts.
+    agent.paint(canvas.blank(64), strokes, seed, renders=renders)
     images = []
     for item in tqdm(items, desc=f"{planner}, {renders} renders", unit="image", disable=None):
         started = time.perf_counter()
         program = agent.paint(item.image, strokes, seed, renders=renders)
-        images.append(measured(item, program, time.perf_counter() - started, save))
+        images.append(measured(item, program, time.perf_counter() - started, setting))
     return Run(planner, renders, images)
 
 
-def measured(item: Item, program: StrokeProgram, seconds: float, save: Path | None) -> Painted:
-    """Return the figures of a program; write it and its 64×64 render to the folder `save` if there is one."""
-    painted = render(program.strokes)
-    if save is not None:
-        program.save(save / f"{item.name}.json")
-        whole_file.write_image(save / f"{item.name}.png", painted)
+def measured(item: Item, program: StrokeProgram, seconds: float, setting: Setting) -> Painted:
+    """Return the figures of a program; write it and its 64×64 render where the setting has a folder for them."""
+    painted = setting.render(program.strokes)
+    if setting.save is not None:
+        program.save(setting.save / f"{item.name}.json")
+        whole_file.write_image(setting.save / f"{item.name}.png", painted)
     error = float(((painted - item.image) ** 2).mean())
     ink_mm = PAPER_MM * float(lengths(program.strokes).sum())
     return Painted(item.name, error, len(program), ink_mm, seconds)

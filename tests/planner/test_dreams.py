@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from planner import dreams
+from planner import checkpoint, dreams
 from planner.agent import Agent
 from planner.classifier import Reading
+from planner.discriminator import build_discriminator
 from planner.policy import Kind, build
+from planner.reproduction import Setting
 from sim.canvas import render
+from sim.errors import InputError
 from sim.stroke import CONTROL, END, SIZE, START
 
 
@@ -31,6 +34,13 @@ def test_a_dream_is_the_same_alone_and_among_others_whatever_else_was_drawn(drea
     np.testing.assert_array_equal(alone.strokes, together[1])
     assert not np.array_equal(together[0], together[1])
     assert (alone.provenance.model, alone.provenance.seed, alone.provenance.target_digest) == ("novice", 5, "")
+
+
+def test_a_model_in_colour_is_refused_in_one_line(tmp_path: Path) -> None:
+    policy = build(Kind(conditional=False, colour=True))
+    checkpoint.save(tmp_path / "colour.safetensors", policy, build_discriminator("spectral", False, True), {})
+    with pytest.raises(InputError, match="paints in colour"):
+        Agent.load(str(tmp_path / "colour.safetensors"))
 
 
 def test_random_programs_draw_every_component_evenly_and_jump_half_the_time() -> None:
@@ -82,7 +92,7 @@ def test_the_nearest_picture_is_that_of_a_search_through_all() -> None:
 def test_dreams_are_measured_beside_real_digits_and_random_strokes(
     dreamer: Agent, printed_mnist: Path, tmp_path: Path
 ) -> None:
-    measured = dreams.measure(dreamer, 12, 3, 20, 1.0, None, printed_mnist, tmp_path)
+    measured = dreams.measure(dreamer, 12, 1.0, None, printed_mnist, Setting(3, 20, save=tmp_path))
     np.testing.assert_array_equal(measured.canvases[2], render(dreamer.dream(22, 3).strokes))
     assert sorted(file.name for file in tmp_path.iterdir())[:2] == ["novice-20.json", "novice-20.png"]
     ours, floor, ceiling, wide = measured.rows

@@ -11,8 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
+from planner.actions import WidthLimits
+from planner.agent import Agent
 from planner.datasets import split
+from planner.evaluate import main
 from planner.program import StrokeProgram
+from sim import mypaint
 from sim.canvas import render
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -85,13 +89,24 @@ def test_a_part_of_a_data_set_is_measured_at_several_budgets_against_pure_search
     assert f"{100 * share:.0f} %" in result.stdout.splitlines()[7]
 
 
-def test_the_policy_alone_makes_the_same_of_many_as_of_one(printed_mnist: Path, tmp_path: Path) -> None:
-    words = ["--data", printed_mnist, "--set", "mnist-test", "--strokes", "3", "--no-search"]
-    for name, count in (("many", 20), ("one", 1)):
-        result = run(*words, "--count", count, "--save", tmp_path / name)
-        assert result.returncode == 0, result.stderr
-    one, among = (StrokeProgram.load(tmp_path / name / "mnist-test-00000.json") for name in ("one", "many"))
-    np.testing.assert_array_equal(one.strokes, among.strokes)
+def test_programs_are_measured_in_the_engine_that_is_asked_for(printed_mnist: Path, tmp_path: Path) -> None:
+    words = ["--data", printed_mnist, "--set", "mnist-test", "--count", "2", "--strokes", "3", "--no-search"]
+    result = run(*words, "--engine", "mypaint", "--save", tmp_path / "saved", "--json", tmp_path / "figures.json")
+    assert result.returncode == 0, result.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    program = StrokeProgram.load(tmp_path / "saved" / "mnist-test-00001.json")
+    target = split("mnist-test", printed_mnist)[1] / 255
+    error = float(np.mean((mypaint.render(program.strokes) - target) ** 2))
+    assert figures["images"][1]["mse"] == pytest.approx(error, abs=1e-7)
+    assert figures["engine"] == "mypaint"
+
+
+def test_the_policy_alone_makes_the_same_of_many_as_of_one(printed_mnist: Path) -> None:
+    agent = Agent.load("line-art")
+    targets = split("mnist-test", printed_mnist)[:20].astype(np.float32) / np.float32(255)
+    together = agent.greedy_batch(targets, 3, WidthLimits())
+    for index in (0, 7):
+        np.testing.assert_array_equal(agent.greedy(targets[index], 3, WidthLimits()), together[index])
 
 
 @pytest.mark.parametrize(
@@ -116,8 +131,12 @@ def test_the_policy_alone_makes_the_same_of_many_as_of_one(printed_mnist: Path, 
         (["--dreams", "9", "--temperature", "0"], "--temperature 0: give more than 0"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(words: list[object], message: str) -> None:
-    result = run(*words)
-    assert result.returncode == 2
-    assert message in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1
+def test_bad_input_is_one_line_and_exit_code_2(
+    words: list[object], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["spiral-evaluate", *map(str, words)])
+    assert main() == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert message in printed.err
+    assert len(printed.err.strip().splitlines()) == 1
