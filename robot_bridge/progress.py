@@ -114,7 +114,7 @@ def report(figures: dict[str, Any]) -> None:
     """Print every figure; the end of its name is its unit."""
     for name, value in figures.items():
         if value is None:
-            value = "not measured"
+            value = "none" if name == "target" else "not measured"
         elif name == "unpainted_strokes":
             value = f"stroke {', '.join(map(str, value))}" if value else "none"
         elif isinstance(value, float):
