@@ -1,4 +1,9 @@
-"""The two stages of learning: imitation of search, then policy gradient on discriminator and squared error."""
+"""The learner: actor-critic with V-trace on what actors painted, and the discriminator's lessons.
+
+SPIRAL's learner (Ganin et al. 2018, section 3.3), with two additions. Of K strokes drawn at a canvas all are tried, and
+what each earns at once is weighed against what the others earn; only the future needs the critic. And a teacher may
+say which stroke was right.
+"""
 
 from __future__ import annotations
 
@@ -6,202 +11,230 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from planner.actions import Actions, Pen, WidthLimits
-from planner.discriminator import Discriminator, discriminator_loss
+from planner.acting import ANY_WIDTH, Trajectory
+from planner.actions import Pen
+from planner.discriminator import Discriminator, Pair, discriminator_loss, gradient_penalty
 from planner.environment import Environment
-from planner.policy import Memory, Policy
-from planner.recordings import Recordings
-from planner.rollout import Stroke, decode_stroke, merged, no_action, try_strokes
-from planner.teacher import actions_of, choices_of, teach
+from planner.policy import Policy, View
+from planner.rewards import Rewards
+from planner.rollout import decode_stroke, try_strokes
+from planner.vtrace import vtrace
 from sim.canvas import Image
-from sim.stroke import START
-
-ANY_WIDTH = WidthLimits()
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Weights of what the policy learns from."""
+    """Weights of the parts of the loss."""
 
-    imitation: float
-    """Weight of the log-likelihood of the teacher's stroke."""
-    gradient: float
-    """Weight of the policy gradient."""
-    entropy: float
-    """Entropy cost, as in SPIRAL."""
-    discriminator_reward: float
-    """Reward per unit of change of the discriminator's logit."""
-    error_reward: float
-    """Reward per unit of change of the mean squared error."""
-
-
-@dataclass
-class Episode:
-    """What one batch of episodes gave."""
-
-    targets: Image
-    """(B, 64, 64) what was to be painted."""
-    loss: Tensor
-    """Scalar to minimise."""
-    errors: NDArray[np.float32]
-    """(B,) mean squared errors at the end."""
-    canvases: Image
-    """(B, 64, 64) at the end."""
-    seen: Image
-    """(B, 64, 64) each canvas at a random step: what the discriminator learns from, beside the end."""
-    log: dict[str, float]
-    """Means over the batch, for TensorBoard."""
-
-
-def advantages(rewards: Tensor) -> Tensor:
-    """Return advantages (B, K) of K samples a state: less the state's mean, over its spread.
-
-    The spread is never taken below a third of the batch's own, so that states where all samples are alike stay quiet.
-    """
-    centred = rewards - rewards.mean(dim=1, keepdim=True)
-    spread = centred.square().mean(dim=1, keepdim=True).sqrt()
-    return centred / (spread + spread.mean() / 3 + 1e-8)
+    gradient: float = 1.0
+    """Of the policy gradient."""
+    baseline: float = 0.5
+    """Of the critic's squared error."""
+    entropy: float = 0.01
+    """Of the policy's entropy, which is to stay high."""
+    imitation: float = 0.0
+    """Of the log-likelihood of the teacher's strokes."""
+    discount: float = 1.0
+    """γ of the rewards to come."""
+    future: float = 1.0
+    """Of what comes after a stroke, against what it earns at once, where several are tried at a canvas."""
 
 
 @dataclass
-class Branch:
-    """Where each of B episodes may go on from."""
+class Painted:
+    """What a trajectory painted."""
 
     canvases: Image
-    """(B, 64, 64)"""
-    pen: Pen
-    jumped: NDArray[np.bool_]
-    """(B,) whether the pen jumped on the way here."""
-    paint: Actions
-    """(B, 5) the painting action that led here."""
-    memory: Memory
-    """The LSTM's state (B) at that action."""
-
-    @classmethod
-    def of(cls, stroke: Stroke, tried: Environment, index: NDArray[np.int64]) -> Branch:
-        """Return the tried strokes at `index`."""
-        memory = stroke.memory.chosen(torch.from_numpy(index))
-        return cls(tried.canvases[index], tried.pen.chosen(index), stroke.jumped[index], stroke.paint[index], memory)
-
-    def where(self, mask: NDArray[np.bool_], other: Branch) -> Branch:
-        """Return this branch where `mask` (B,) holds and the other elsewhere."""
-        rows = torch.from_numpy(mask)[:, None]
-        return Branch(
-            np.where(mask[:, None, None], self.canvases, other.canvases),
-            merged(mask, self.pen, other.pen),
-            np.where(mask, self.jumped, other.jumped),
-            np.where(mask[:, None], self.paint, other.paint),
-            Memory(*(torch.where(rows, a, b) for a, b in zip(self.memory, other.memory, strict=True))),
-        )
+    """(T, B, 64, 64) before each stroke."""
+    pens: list[Pen]
+    """The B pens before each of T strokes."""
+    tries: Image | None
+    """(T, B, K, 64, 64) after each of the strokes drawn; None where none was."""
+    ends: Image
+    """(B, 64, 64) after the last."""
 
 
-def unroll(
-    policy: Policy,
-    discriminator: Discriminator,
-    targets: Image,
-    canvases: Image | None,
-    strokes: int,
-    samples: int,
-    trials: int,
-    costs: Costs,
-    rng: np.random.Generator,
-) -> Episode:
-    """Paint a batch of targets and return the loss.
+def paint_again(trajectory: Trajectory) -> Painted:
+    """Paint what an actor painted, from its actions."""
+    targets = trajectory.start.targets
+    world = Environment(targets.astype(np.float32) / np.float32(255), trajectory.start.canvases)
+    world.pen = trajectory.start.pen
+    steps, batch, samples = trajectory.log_probability.shape
+    canvases, pens, tries = [], [], []
+    for step in range(steps):
+        canvases.append(world.canvases)
+        pens.append(world.pen)
+        if samples:
+            drawn = trajectory.drawn_at(step)
+            tried, _ = try_strokes(world, drawn, samples)
+            tries.append(tried.canvases.reshape(batch, samples, *targets.shape[1:]))
+        world.take(try_strokes(world, trajectory.went(step), 1)[0], np.arange(batch))
+    return Painted(np.stack(canvases), pens, np.stack(tries) if tries else None, world.canvases)
 
-    At each canvas the policy draws `samples` strokes, all are tried, and each one's reward less the mean of the others
-    is its advantage. Where imitation has a weight, a teacher improves on the samples in `trials` tries. The episode
-    goes on from a sample, from the best of them or from the teacher's stroke.
 
-    Args:
-        policy: The policy.
-        discriminator: Gives a part of the reward; learns elsewhere.
-        targets: (B, 64, 64).
-        canvases: (B, 64, 64) to begin on; None for white paper.
-        strokes: Strokes an episode.
-        samples: Samples a canvas, K.
-        trials: The teacher's tries a canvas; 0 for no teacher.
-        costs: Weights of the loss.
-        rng: Decides what the episode goes on from.
-    """
-    batch = len(targets)
-    world = Environment(targets, canvases)
-    memory, before = policy.initial_memory(batch), no_action(batch)
-    loss = torch.zeros(())
-    log = {"imitation": 0.0, "entropy": 0.0, "reward": 0.0, "jumps": 0.0}
-    snapshot, seen = rng.integers(1, strokes + 1, batch), np.empty_like(targets)
-    for step in range(strokes):
-        left = torch.full((batch,), strokes - step)
-        view = policy.look(torch.from_numpy(world.canvases), torch.from_numpy(targets))
+@dataclass
+class Said:
+    """What the learner's policy says of a trajectory."""
+
+    log_probability: Tensor
+    """(T, B, K) of the strokes drawn."""
+    entropy: Tensor
+    """Scalar: mean over the strokes drawn."""
+    values: Tensor
+    """(T, B) the critic, before each stroke."""
+    bootstrap: Tensor
+    """(B,) the critic after the last; 0 where the episode ended."""
+    likelihood: Tensor
+    """Scalar: mean log-probability of the lessons; 0 without."""
+
+
+def say(policy: Policy, trajectory: Trajectory, painted: Painted) -> Said:
+    """Return what the policy says of a trajectory: all images in one pass, then step by step through the LSTM."""
+    start = trajectory.start
+    steps, batch, samples = trajectory.log_probability.shape
+    everything = painted.canvases if trajectory.last else np.concatenate((painted.canvases, painted.ends[None]))
+    target = torch.from_numpy(start.targets.astype(np.float32) / np.float32(255)) if policy.kind.conditional else None
+    shown = None if target is None else target.repeat(len(everything), 1, 1)
+    views = policy.look(torch.from_numpy(everything).flatten(0, 1), shown)
+    memory, before = start.memory, start.before
+    likely, entropy, values, taught = [], [], [], []
+    first = torch.arange(batch) * samples
+    for step in range(steps):
+        view = View(*(part[step * batch : (step + 1) * batch] for part in views))
+        left = torch.full((batch,), start.left - step)
         advanced = policy.remember(view, before, left, memory)
-        with torch.set_grad_enabled(costs.gradient > 0):
-            drawn = decode_stroke(policy, view, left, advanced, world.pen, ANY_WIDTH, batch * samples)
-        tried, tried_strokes = try_strokes(world, drawn, samples)
-        rewards = rewards_of(discriminator, world, tried, costs)
-        if costs.gradient:
-            gained = (advantages(rewards).flatten() * drawn.log_probability).mean()
-            loss = loss - costs.gradient * gained - costs.entropy * drawn.entropy.mean()
-        # Half the episodes go on from what the policy would have done, half from the best that was tried.
-        chosen = np.where(rng.random(batch) < 0.5, rewards.argmax(dim=1).numpy(), 0) + np.arange(batch) * samples
-        branch = Branch.of(drawn, tried, chosen)
-        if costs.imitation:
-            begun = choices_of(drawn.jumped, tried_strokes[:, START], drawn.paint).reshape(batch, samples, 9)
-            choices, _ = teach(world.canvases, targets, world.pen, begun, trials, rng, ANY_WIDTH)
-            lesson = actions_of(choices)
-            given = decode_stroke(policy, view, left, advanced, world.pen, ANY_WIDTH, batch, lesson)
-            likelihood = given.log_probability.mean()
-            loss = loss - costs.imitation * likelihood
-            log["imitation"] -= float(likelihood.detach()) / strokes
-            taught = Branch.of(given, try_strokes(world, given, 1)[0], np.arange(batch))
-            branch = taught.where(rng.random(batch) < 0.5, branch)
-        world.canvases, world.pen = branch.canvases, branch.pen
-        seen[snapshot == step + 1] = world.canvases[snapshot == step + 1]
-        memory, before = branch.memory, torch.from_numpy(branch.paint)
-        log["entropy"] += float(drawn.entropy.detach().mean()) / strokes
-        log["reward"] += float(rewards.mean())
-        log["jumps"] += float(branch.jumped.mean())
-    return Episode(targets, loss / strokes, world.errors(), world.canvases, seen, log)
+        values.append(policy.value(advanced.hidden))
+        pens = painted.pens[step]
+        if samples:
+            drawn = trajectory.drawn_at(step)
+            stroke = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch * samples, drawn)
+            likely.append(stroke.log_probability.view(batch, samples))
+            entropy.append(stroke.entropy.mean())
+            memory = stroke.memory.chosen(first)
+        lesson = trajectory.lesson_at(step)
+        if lesson is not None:
+            given = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch, lesson)
+            taught.append(given.log_probability.mean())
+            followed = trajectory.followed
+            memory = given.memory if followed is None else given.memory.where(torch.from_numpy(followed[step]), memory)
+        before = torch.from_numpy(trajectory.went(step).paint)
+    bootstrap = values[0].new_zeros(batch)
+    if not trajectory.last:
+        view = View(*(part[steps * batch :] for part in views))
+        with torch.no_grad():
+            ahead = policy.remember(view, before, torch.full((batch,), start.left - steps), memory)
+            bootstrap = policy.value(ahead.hidden)
+    nothing = torch.zeros(())
+    return Said(
+        torch.stack(likely) if likely else torch.zeros(steps, batch, 0),
+        torch.stack(entropy).mean() if entropy else nothing,
+        torch.stack(values),
+        bootstrap,
+        torch.stack(taught).mean() if taught else nothing,
+    )
 
 
 @torch.no_grad()
-def rewards_of(discriminator: Discriminator, world: Environment, tried: Environment, costs: Costs) -> Tensor:
-    """Return the rewards (B, K) of K strokes tried at each of B canvases: the changes of error and verdict."""
-    samples = len(tried.targets) // len(world.targets)
-    fallen = np.repeat(world.errors(), samples) - tried.errors()
-    rewards = costs.error_reward * torch.from_numpy(fallen).float()
-    if costs.discriminator_reward:
-        before = discriminator(torch.from_numpy(world.canvases), torch.from_numpy(world.targets))
-        after = discriminator(torch.from_numpy(tried.canvases), torch.from_numpy(tried.targets))
-        rewards += costs.discriminator_reward * (after - before.repeat_interleave(samples))
-    return rewards.view(-1, samples)
+def advantages(rewards: Tensor, future: Tensor, log_ratios: Tensor, weight: float) -> Tensor:
+    """Return what the policy gradient weighs each of K strokes a state with, (T, B, K).
+
+    With one stroke a state it is V-trace's advantage. With several, what each earns at once is compared with the mean
+    of the state's, and what comes later counts for the stroke that was followed; both in units of the spread of the
+    state's rewards, never below a third of the mean spread, so that states where all strokes are alike stay quiet.
+
+    Args:
+        rewards: (T, B, K).
+        future: (T, B) V-trace's advantage of the first stroke, the one that was followed.
+        log_ratios: (T, B, K) log of the learner's probability over the actor's.
+        weight: Of what comes later, where there are several strokes.
+    """
+    samples = rewards.shape[2]
+    if samples == 1:
+        return future[..., None]
+    centred = rewards - rewards.mean(dim=2, keepdim=True)
+    spread = centred.square().mean(dim=2, keepdim=True).sqrt()
+    spread = spread + spread.mean() / 3 + 1e-8
+    ratios = log_ratios.exp().clamp(max=1.0)
+    result = ratios * centred / spread
+    result[..., 0] += weight * samples * (future - (ratios * centred)[..., 0]) / spread[..., 0]
+    return result
 
 
-def discriminator_step(
+def policy_loss(
+    policy: Policy,
+    discriminator: Discriminator,
+    trajectory: Trajectory,
+    painted: Painted,
+    rewards: Rewards,
+    costs: Costs,
+) -> tuple[Tensor, dict[str, float]]:
+    """Return the policy's loss on a trajectory, and its parts to log."""
+    said = say(policy, trajectory, painted)
+    loss = -costs.imitation * said.likelihood
+    log = {"imitation": -float(said.likelihood.detach()), "entropy": float(said.entropy.detach())}
+    if painted.tries is None:
+        return loss, log
+    earned = rewards.of_strokes(
+        discriminator,
+        torch.from_numpy(painted.canvases),
+        torch.from_numpy(painted.tries),
+        torch.from_numpy(trajectory.start.targets.astype(np.float32) / np.float32(255)),
+        torch.from_numpy(trajectory.drawn.jumped),
+        trajectory.last,
+    )
+    ratios = said.log_probability.detach() - torch.from_numpy(trajectory.log_probability)
+    followed = vtrace(ratios[..., 0], earned[..., 0], said.values.detach(), said.bootstrap, costs.discount)
+    weights = advantages(earned, followed.advantages, ratios, costs.future)
+    gained = (weights * said.log_probability).mean()
+    wrong = (followed.targets - said.values).square().mean()
+    loss = loss - costs.gradient * gained - costs.entropy * said.entropy + costs.baseline * wrong
+    log |= {
+        "reward": float(earned[..., 0].sum(dim=0).mean()),
+        "baseline": float(wrong.detach()),
+        "jumps": float(trajectory.drawn.jumped.mean()),
+        "ratio": float(ratios.exp().mean()),
+    }
+    return loss, log
+
+
+def teach_discriminator(
     discriminator: Discriminator,
     optimiser: torch.optim.Optimizer,
-    episode: Episode,
-    recorded: Recordings | None = None,
+    real: tuple[Image, Image],
+    painted: tuple[Image, Image],
 ) -> dict[str, float]:
-    """Teach the discriminator to tell (target, target) from (canvas, target); return its log.
+    """Take one step in telling real pictures from painted ones; return what to log.
 
-    What a camera saw of real paintings counts as painted too.
+    Args:
+        discriminator: Looks at canvases alone, or beside their targets.
+        optimiser: Its own.
+        real: Pictures and their targets, each (n, 64, 64); a target beside itself where it is conditional.
+        painted: Canvases and their targets, each (m, 64, 64).
     """
-    target = torch.from_numpy(episode.targets)
-    canvases, wanted = [episode.canvases, episode.seen], [episode.targets, episode.targets]
-    if recorded is not None:
-        some = np.random.default_rng(int(torch.randint(1 << 31, (1,)))).integers(0, len(recorded.canvases), len(target))
-        canvases.append(recorded.canvases[some])
-        wanted.append(recorded.targets[some])
-    real = discriminator(target, target)
-    painted = discriminator(torch.from_numpy(np.concatenate(canvases)), torch.from_numpy(np.concatenate(wanted)))
-    loss = discriminator_loss(discriminator.settings["kind"], real, painted)
+    settings = discriminator.settings
+    true, false = (_pair(pair, settings["conditional"]) for pair in (real, painted))
+    true_logits, false_logits = discriminator(*true), discriminator(*false)
+    loss = discriminator_loss(settings["kind"], true_logits, false_logits)
+    if settings["kind"] == "wgan-gp":
+        count = min(len(true[0]), len(false[0]))
+        share = torch.rand(count)
+        loss = loss + gradient_penalty(discriminator, _first(true, count), _first(false, count), share)
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
     return {
         "loss": float(loss.detach()),
-        "real": float(real.detach().mean()),
-        "painted": float(painted.detach().mean()),
+        "real": float(true_logits.detach().mean()),
+        "painted": float(false_logits.detach().mean()),
     }
+
+
+def _pair(pair: tuple[Image, Image], conditional: bool) -> Pair:
+    canvases, targets = map(torch.from_numpy, pair)
+    return canvases, targets if conditional else None
+
+
+def _first(pair: Pair, count: int) -> Pair:
+    return pair[0][:count], None if pair[1] is None else pair[1][:count]

@@ -14,33 +14,23 @@ TERMS: Final = {
 """The data sets that `planner.datasets` knows; others are named as they are."""
 
 
-def model_card(name: str, about: dict[str, Any]) -> str:
+SUMMARY: Final = {
+    True: "A SPIRAL agent that reproduces line art: policy and discriminator, conditional on a 64×64 grey target.",
+    False: "A SPIRAL agent that paints by itself: policy and discriminator; noise decides what it paints.",
+}
+
+
+def model_card(name: str, about: dict[str, Any], conditional: bool = True) -> str:
     """Return the card as Markdown.
 
     Args:
         name: The model's name.
         about: As `planner.train` stores it with the weights: `data` (pictures by data set), `history` (settings by the
-            update from which they held), `updates`, `minutes`, `seed`, `validation` (mean squared errors).
+            update from which they held), `updates`, `minutes`, `seed`, `validation` (mean squared errors), `parent`
+            (the same of the weights that it started from, or None).
+        conditional: Whether it reproduces targets.
     """
-    lines = [
-        f"# {name}",
-        "",
-        "A SPIRAL agent that reproduces line art: policy and discriminator, conditional on a 64×64 grey target.",
-        "Architecture: `planner/policy.py` and `planner/discriminator.py`; action space: `planner/actions.py`.",
-        "",
-        "## Data",
-        "",
-        *(f"- {count} pictures: {TERMS.get(data, data)}" for data, count in about["data"].items()),
-        "",
-        "Only weights learned from them are here, no picture.",
-        "",
-        "## Training",
-        "",
-        f"{about['updates']} updates in {about['minutes']} minutes on one CPU core, seed {about['seed']}.",
-        "Settings, by the update from which they held (others as in `spiral-train --help`):",
-        "",
-        *(f"- {entry['update']}: `spiral-train {entry['words']}`" for entry in about["history"]),
-        "",
+    figures = [
         "## Figures",
         "",
         "Mean squared error of the policy alone (greedy, one rollout) on pictures held out from training:",
@@ -52,4 +42,41 @@ def model_card(name: str, about: dict[str, Any]) -> str:
         "Figures on test data, with search: `docs/results.md`.",
         "",
     ]
+    lines = [
+        f"# {name}",
+        "",
+        SUMMARY[conditional],
+        "Architecture: `planner/lean_policy.py` and `planner/discriminator.py`; action space: `planner/actions.py`.",
+        "",
+        "## Data",
+        "",
+        *(f"- {count} pictures: {TERMS.get(data, data)}" for data, count in about["data"].items()),
+        "",
+        "Only weights learned from them are here, no picture.",
+        "",
+        "## Training",
+        "",
+        *training(about),
+        "",
+        *(figures if about["validation"] else ["Figures: `docs/results.md`.", ""]),
+    ]
     return "\n".join(lines)
+
+
+def training(about: dict[str, Any]) -> list[str]:
+    """Return what is known about the training of weights, and before it of those that they started from."""
+    before: list[str] = []
+    if parent := about.get("parent"):
+        before = [
+            *training(parent),
+            "",
+            f"Then, from `{parent['name']}` as it was after that:",
+            "",
+        ]
+    return [
+        *before,
+        f"{about['updates']} updates in {about['minutes']} minutes on one CPU core, seed {about.get('seed', 0)}.",
+        "Options by the update from which they held:",
+        "",
+        *(f"- {entry['update']}: {entry['words'] or 'none'}" for entry in about["history"]),
+    ]

@@ -62,6 +62,10 @@ class Memory(NamedTuple):
         """Return the states at `index`."""
         return Memory(self.hidden[index], self.cell[index], self.noise[index])
 
+    def where(self, mask: Tensor, other: Memory) -> Memory:
+        """Return these states where `mask` (n,) holds and the other elsewhere."""
+        return Memory(*(torch.where(mask[:, None], one, two) for one, two in zip(self, other, strict=True)))
+
 
 @dataclass
 class Decoded:

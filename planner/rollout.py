@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +14,34 @@ from torch import Tensor
 from planner.actions import COMPONENTS, FLAG, JUMP, Actions, Pen, WidthLimits, apply
 from planner.environment import Environment
 from planner.policy import Memory, Policy, View
+
+
+class Choice(NamedTuple):
+    """Strokes as the policy chooses them, with any leading axes, here (n,)."""
+
+    jumped: NDArray[np.bool_]
+    """(n,) whether the pen jumps before it paints."""
+    jump: Actions
+    """(n, C) the jump; of use only where `jumped`."""
+    paint: Actions
+    """(n, C) the painting action."""
+
+    def map(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Choice:
+        """Return the choices with the same change made to all three."""
+        return Choice(change(self.jumped), change(self.jump), change(self.paint))
+
+    def at(self, index: NDArray[np.int64]) -> Choice:
+        """Return the choices at `index`."""
+        return self.map(lambda part: part[index])
+
+    def where(self, mask: NDArray[np.bool_], other: Choice) -> Choice:
+        """Return these choices where `mask` (n,) holds and the other elsewhere."""
+        rows = mask[:, None]
+        return Choice(
+            np.where(mask, self.jumped, other.jumped),
+            np.where(rows, self.jump, other.jump),
+            np.where(rows, self.paint, other.paint),
+        )
 
 
 @dataclass
@@ -31,6 +61,11 @@ class Stroke:
     entropy: Tensor
     """(n,) likewise."""
 
+    @property
+    def choice(self) -> Choice:
+        """What was chosen, without what the policy thought of it."""
+        return Choice(self.jumped, self.jump, self.paint)
+
 
 def no_action(batch: int) -> Tensor:
     """Return the action before the first (n, 5)."""
@@ -47,7 +82,7 @@ def decode_stroke(
     pen: Pen,
     limits: WidthLimits,
     count: int,
-    given: tuple[NDArray[np.bool_], Actions, Actions] | None = None,
+    given: Choice | None = None,
     greedy: bool = False,
     temperature: float = 1.0,
     chance: Tensor | None = None,
@@ -62,7 +97,7 @@ def decode_stroke(
         pen: The m pens.
         limits: Widths that the brush can paint.
         count: Strokes to decode, n.
-        given: Jumped (n,), jumps (n, 5) and painting actions (n, 5) whose probability is wanted; None to choose.
+        given: Strokes (n,) whose probability is wanted; None to choose.
         greedy: Choose the likeliest (n = m).
         temperature: Of the sampling.
         chance: (n, 2, C) numbers in [0, 1) that decide on the jump and on the painting action; None to draw them.
@@ -73,7 +108,7 @@ def decode_stroke(
     allowed = torch.from_numpy(limits.allowed(pen.pressure))[owner]
     first_given = None
     if given is not None:
-        first_given = torch.from_numpy(np.where(given[0][:, None], given[1], given[2]))
+        first_given = torch.from_numpy(np.where(given.jumped[:, None], given.jump, given.paint))
     first = policy.decode(
         memory.hidden,
         view.keys,
@@ -95,7 +130,7 @@ def decode_stroke(
         view.keys,
         torch.zeros(count, dtype=torch.bool),
         torch.from_numpy(limits.allowed(np.full(1, np.nan))).expand(count, -1, -1),
-        None if given is None else torch.from_numpy(given[2]),
+        None if given is None else torch.from_numpy(given.paint),
         greedy,
         temperature,
         None if chance is None else chance[:, 1],
@@ -111,7 +146,7 @@ def decode_stroke(
     )
 
 
-def try_strokes(world: Environment, stroke: Stroke, samples: int) -> tuple[Environment, NDArray[np.float64]]:
+def try_strokes(world: Environment, stroke: Stroke | Choice, samples: int) -> tuple[Environment, NDArray[np.float64]]:
     """Return each canvas after each of its samples, and those samples' strokes (n, 12)."""
     tried = world.tries(samples)
     _, _, landed = apply(stroke.jump, tried.pen)

@@ -1,4 +1,4 @@
-"""`spiral-train`: imitation of search in the simulated canvas, then adversarial policy gradient."""
+"""`spiral-train`: a SPIRAL agent learns to paint, by imitation first where that helps, then for its discriminator."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 import tyro
 
 from sim.errors import InputError
@@ -19,249 +18,227 @@ from sim.errors import InputError
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-    from planner.datasets import Pictures, Source
-    from planner.recordings import Recordings
+    from planner import datasets
+    from planner.training import Run
     from planner.training_state import State
-
-DIGITS_SHARE = 0.6
-"""Share of the batches that are MNIST where other sets are there too; the others share the rest alike."""
-SHEET = 16
-"""Pictures in a row of a sample sheet."""
-BEGUN_SHARE = 0.2
-"""Share of the updates that begin on canvases partly painted, as the closed loop does after each look."""
 
 
 @dataclass
 class Args:
-    """Train the painting agent on line art.
+    """Train the painting agent on line art: to reproduce pictures, or with --unconditional to paint by itself.
 
     A run that was stopped, in whatever way, goes on where its last checkpoint stands when the same command is given.
+    The rewards' defaults are SPIRAL's; docs/training.md has the commands behind the shipped weights.
     """
 
     data: Path = Path("data")
-    """Folder with mnist/, omniglot/ and sketches/, or any folder of images."""
+    """Folder with mnist/, omniglot/ and sketches/, or any folder of images; `spiral-data` checks it."""
+    sets: tuple[str, ...] = ()
+    """Data sets to use of those the folder holds; all by default."""
     out: Path = Path("runs/line-art")
     """Folder of the run: checkpoints, TensorBoard log, sample sheets and, at the end, the weights."""
     weights: str | None = None
     """Checkpoint to start from instead of from nothing: a shipped name or a file."""
     recordings: Path | None = None
     """Folder of recorded paintings (out folders of spiral-paint); the discriminator also learns what the camera saw."""
-    imitation_updates: int = 500
-    """Updates of the first stage: imitation of search."""
-    gradient_updates: int = 9500
-    """Updates of the second stage: policy gradient on the change of the discriminator's verdict and of the error."""
+
+    net: Literal["lean", "paper"] = "lean"
+    """The policy: the lean net for two CPU cores, or the papers' own."""
+    unconditional: bool = False
+    """Paint from noise instead of reproducing a target."""
+    judge: Literal["spectral", "wgan-gp"] = "spectral"
+    """The discriminator: spectral norm with the standard loss (SPIRAL++), or WGAN-GP (SPIRAL)."""
+    complement: bool = False
+    """The discriminator never sees the same place of canvas and target (SPIRAL++)."""
+
+    imitation_updates: int = 0
+    """Updates of the first stage: imitation of search, or of --demonstrator."""
+    critic_updates: int = 0
+    """Updates after it in which critic and discriminator learn and the policy does not."""
+    updates: int = 10_000
+    """Updates of the last stage: actor-critic on the rewards."""
+    demonstrator: str | None = None
+    """Model whose programs for the training pictures an unconditional policy imitates, and whose paintings are the
+    discriminator's real pictures: a shipped name or a file."""
+    imitation: float = 0.0
+    """Weight of imitation at the start of the last stage; falls to 0 along it."""
+    trials: int = 60
+    """Tries a canvas of the search that is imitated."""
+
     batch: int = 16
     """Episodes an update."""
-    samples: int = 8
-    """Strokes tried at each canvas; their mean reward is the baseline."""
-    trials: int = 60
-    """The teacher's tries a canvas."""
+    samples: int = 1
+    """Strokes tried at each canvas. SPIRAL tries one; of several each is weighed against the others."""
+    strokes: int | None = None
+    """Strokes an episode; by default 8 for MNIST, 20 for Quick, Draw! and kanji, 12 for everything else."""
+    unroll: int = 10
+    """Strokes an update at most; longer episodes are cut, and the critic says what the rest is worth."""
+    begun_share: float = 0.0
+    """Share of the episodes that begin on canvases partly painted, as the closed loop does after each look."""
+    mnist_share: float | None = None
+    """Share of the episodes that are MNIST where other sets are there too; all sets alike by default."""
+
+    credit: Literal["end", "change"] = "end"
+    """Verdict and error at the end of an episode (SPIRAL), or their change at each stroke (SPIRAL++)."""
+    discriminator_reward: float = 1.0
+    """Reward per unit of the discriminator's score."""
+    error_reward: float = 0.0
+    """Reward per unit by which the mean squared error falls."""
+    stroke_cost: float = 0.0
+    """Cost of each stroke."""
+    jump_cost: float = 0.0
+    """Cost of each jump, a lift of the brush."""
+    blank_penalty: float = 0.0
+    """Cost of a canvas that is blank at the end."""
+
+    discount: float = 1.0
+    """Of rewards to come."""
+    future: float = 1.0
+    """With several --samples: weight of what comes after a stroke, against what it earns at once."""
+    entropy_cost: float = 0.01
+    """Weight of the policy's entropy."""
+    baseline_cost: float = 0.5
+    """Weight of the critic's squared error."""
     learning_rate: float = 5e-4
-    """Of the policy, at the start of a stage; falls to a tenth along the second, by a cosine."""
+    """Of the policy; falls to a tenth along the last stage, by a cosine."""
+    averaging: float = 0.999
+    """Share of the policy's running average that an update keeps; the average is what is validated and shipped."""
     discriminator_learning_rate: float = 2e-4
     """Of the discriminator."""
-    entropy_cost: float = 5e-3
-    """Weight of the policy's entropy in the second stage."""
-    discriminator_reward: float = 0.03
-    """Reward per unit of change of the discriminator's logit."""
-    error_reward: float = 100.0
-    """Reward per unit of change of the mean squared error."""
-    gradient_imitation: float = 0.15
-    """Weight of imitation at the start of the second stage; falls to 0 along it."""
+    discriminator_updates: int = 1
+    """Updates of the discriminator for each of the policy."""
+    replay: int = 20
+    """Batches of final canvases that the discriminator learns from beside the newest."""
+
+    actors: Annotated[int, tyro.conf.arg(metavar="N")] = 0
+    """Processes that paint while this one learns; 0 does both in turn and resumes bit for bit."""
+    cluster: str | None = None
+    """Address of a Ray cluster, or `local`; the actors then run on its nodes."""
     seed: int = 0
     """Of everything random."""
     checkpoint_minutes: float = 2.5
     """Time between checkpoints."""
 
 
+LEAST = {
+    **{"batch": 1, "samples": 1, "trials": 1, "unroll": 1, "replay": 1, "discriminator_updates": 1},
+    **{"imitation_updates": 0, "critic_updates": 0, "updates": 0, "actors": 0, "seed": 0},
+}
+NOT_NEGATIVE = (
+    *("entropy_cost", "baseline_cost", "imitation", "checkpoint_minutes"),
+    *("discriminator_reward", "error_reward", "stroke_cost", "jump_cost", "blank_penalty"),
+)
+SHARES = ("begun_share", "discount", "future", "averaging")
+
+
 def check(args: Args) -> None:
     """Refuse values that make no sense, before anything is loaded.
 
     Raises:
-        InputError: An option is out of its range.
+        InputError: An option is out of its range, or two do not go together.
     """
-    least = {"batch": 1, "samples": 2, "trials": 1, "imitation_updates": 0, "gradient_updates": 0, "seed": 0}
-    for name, lowest in least.items():
+    for name, lowest in LEAST.items():
         if getattr(args, name) < lowest:
-            raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: give {lowest} or more")
+            raise InputError(f"{option(name)} {getattr(args, name)}: give {lowest} or more")
+    if args.strokes is not None and args.strokes < 1:
+        raise InputError(f"--strokes {args.strokes}: give 1 or more")
     for name in ("learning_rate", "discriminator_learning_rate"):
         if not 0 < getattr(args, name) < 1:
-            raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: give a number between 0 and 1")
-    for name in ("entropy_cost", "discriminator_reward", "error_reward", "gradient_imitation", "checkpoint_minutes"):
+            raise InputError(f"{option(name)} {getattr(args, name)}: give a number between 0 and 1")
+    for name in NOT_NEGATIVE:
         if not 0 <= getattr(args, name) < 1e6:
-            raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)}: give 0 or more")
+            raise InputError(f"{option(name)} {getattr(args, name)}: give 0 or more")
+    for name in SHARES:
+        if not 0 <= getattr(args, name) <= 1:
+            raise InputError(f"{option(name)} {getattr(args, name)}: give a number from 0 to 1")
+    if args.mnist_share is not None and not 0 < args.mnist_share <= 1:
+        raise InputError(f"--mnist-share {args.mnist_share}: give a number above 0, at most 1")
+    if args.unconditional and args.error_reward:
+        raise InputError("--unconditional --error-reward: without a target there is no error; drop one of them")
+    if args.unconditional and args.complement:
+        raise InputError("--unconditional --complement: without a target there is nothing to hide; drop one of them")
+    if args.demonstrator and not args.unconditional:
+        raise InputError("--demonstrator: a conditional policy imitates search; drop it or add --unconditional")
+    if args.unconditional and not args.demonstrator and (args.imitation_updates or args.imitation):
+        raise InputError("--unconditional with imitation: name whom to imitate, such as --demonstrator line-art")
 
 
-def begin(args: Args) -> State:
-    """Return a fresh state, or the one that the run's folder holds.
-
-    Raises:
-        InputError: The folder's state cannot be gone on from, or the given weights cannot be read.
-    """
-    from planner.training_state import State
-
-    state = State.fresh(args.seed, args.weights, args.learning_rate, args.discriminator_learning_rate)
-    if state.go_on(args.out):
-        print(f"{args.out}: goes on at update {state.update}")
-    words = words_of(args)
-    if not state.history or state.history[-1]["words"] != words:
-        state.history.append({"update": state.update, "words": words})
-    return state
+def option(name: str) -> str:
+    """Return a field's name as it is given on the command line."""
+    return f"--{name.replace('_', '-')}"
 
 
 def words_of(args: Args) -> str:
     """Return the options that differ from their defaults, but for folders, as they are given on the command line."""
-    changed = [
-        (field.name, getattr(args, field.name))
-        for field in fields(args)
-        if field.name not in ("data", "out", "recordings") and getattr(args, field.name) != field.default
-    ]
-    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in changed)
-
-
-def costs_at(args: Args, update: int) -> tuple[Any, float]:
-    """Return the loss weights and the learning rate of an update."""
-    from planner.learner import Costs
-
-    if update < args.imitation_updates:
-        return Costs(1.0, 0.0, 0.0, 0.0, args.error_reward), args.learning_rate
-    progress = min(1.0, (update - args.imitation_updates) / max(1, args.gradient_updates))
-    falling = 0.1 + 0.9 * (1 + np.cos(np.pi * progress)) / 2
-    imitation = args.gradient_imitation * (1 - progress)
-    costs = Costs(imitation, 1.0, args.entropy_cost, args.discriminator_reward, args.error_reward)
-    return costs, args.learning_rate * float(falling)
-
-
-def draw(sets: dict[str, Source], rng: np.random.Generator, batch: int) -> tuple[np.ndarray, int]:
-    """Return a batch of targets of one data set and the number of strokes to paint them in."""
-    names = list(sets)
-    share = np.ones(len(names))
-    if "mnist" in sets and len(names) > 1:
-        share[:] = (1 - DIGITS_SHARE) / (len(names) - 1)
-        share[names.index("mnist")] = DIGITS_SHARE
-    name = names[rng.choice(len(names), p=share / share.sum())]
-    pictures = sets[name]
-    return pictures[rng.integers(0, len(pictures), batch)].astype(np.float32) / 255, 8 if name == "mnist" else 10
-
-
-def update_once(args: Args, state: State, sets: dict[str, Source], recorded: Any) -> dict[str, float]:
-    """Learn from one batch and return what to log."""
-    import torch
-
-    from planner.learner import discriminator_step, unroll
-
-    costs, rate = costs_at(args, state.update)
-    targets, strokes = draw(sets, state.rng, args.batch)
-    canvases = None
-    if state.begun is not None and state.rng.random() < BEGUN_SHARE:
-        targets, canvases = state.begun
-    episode = unroll(
-        state.policy, state.discriminator, targets, canvases, strokes, args.samples, args.trials, costs, state.rng
-    )
-    state.begun = targets, episode.seen
-    if not torch.isfinite(episode.loss):
-        raise InputError(f"update {state.update}: the loss is not finite; the last checkpoint in {args.out} is good")
-    for group in state.policy_optimiser.param_groups:
-        group["lr"] = rate
-    state.policy_optimiser.zero_grad()
-    episode.loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(state.policy.parameters(), 1.0)
-    state.policy_optimiser.step()
-    judged = discriminator_step(state.discriminator, state.discriminator_optimiser, episode, recorded)
-    log = {f"policy/{name}": value for name, value in episode.log.items()}
-    log |= {f"discriminator/{name}": value for name, value in judged.items()}
-    return log | {"policy/loss": float(episode.loss.detach()), "policy/error": float(episode.errors.mean())}
-
-
-def validate(state: State, pictures: dict[str, Pictures], folder: Path) -> dict[str, float]:
-    """Paint the validation pictures greedily; return the mean errors and write the sample sheet."""
-    import torch
-
-    from planner.actions import WidthLimits
-    from planner.episode import rollout
-    from sim import whole_file
-    from sim.canvas import render
-
-    errors: dict[str, float] = {}
-    rows: list[np.ndarray] = []
-    state.policy.eval()
-    with torch.no_grad():
-        for name, some in pictures.items():
-            targets = some.astype(np.float32) / np.float32(255)
-            paper = np.ones_like(targets)
-            programs = rollout(state.policy, targets, paper, 8 if name == "mnist" else 12, WidthLimits())
-            painted = np.stack([render(strokes) for strokes in programs])
-            errors[f"validation/{name}"] = float(np.mean((painted - targets) ** 2))
-            rows += [strip(targets), strip(painted)]
-    state.policy.train()
-    whole_file.write_image(folder / f"sheet-{state.update:06d}.png", np.concatenate(rows))
-    return errors
-
-
-def strip(pictures: np.ndarray) -> np.ndarray:
-    """Return up to 16 pictures (n, 64, 64) side by side (64, 1024), white where there are fewer."""
-    row = np.ones((64, SHEET * 64), np.float32)
-    some = pictures[:SHEET]
-    row[:, : 64 * len(some)] = np.concatenate(list(some), axis=1)
-    return row
+    words = []
+    for field in fields(args):
+        value = getattr(args, field.name)
+        if field.name in ("data", "out", "recordings") or value == field.default:
+            continue
+        given = "" if value is True else " " + (" ".join(value) if isinstance(value, tuple) else str(value))
+        words.append(option(field.name) + given)
+    return " ".join(words)
 
 
 def train(args: Args) -> Path:
-    """Run both stages and return the written weights.
+    """Run all stages and return the written weights.
 
     Raises:
         InputError: Data, options or the run's folder are not what they should be.
         KeyboardInterrupt: The run was stopped; its state is kept.
     """
+    check(args)
     import torch
 
     from planner import checkpoint, datasets, recordings
     from planner.model_card import model_card
+    from planner.training import Run, begin
     from planner.training_state import alone
     from sim import whole_file
 
-    check(args)
     torch.set_num_threads(1)  # on two busy cores two threads are slower than one
-    sets, held = datasets.line_art(args.data)
-    judged = {name: pictures[: 512 if name == "mnist" else 64] for name, pictures in held.items()}
+    sets, held = datasets.line_art(args.data, args.sets or None)
     recorded = recordings.read(args.recordings) if args.recordings else None
     whole_file.make_folder(args.out)
     with alone(args.out):
         state = begin(args)
-        try:
-            errors = run(args, state, sets, judged, recorded)
-        except KeyboardInterrupt:
-            state.keep(args.out)
-            raise
+        with Run(args, state, sets, recorded) as run_:
+            try:
+                errors = run(args, run_, held)
+            except KeyboardInterrupt:
+                run_.keep()
+                raise
         weights = args.out / f"{args.out.name}.safetensors"
-        about = {
+        about: dict[str, object] = {
             "data": {name: len(pictures) for name, pictures in sets.items()},
             "history": state.history,
+            "parent": state.parent,
             "updates": state.update,
+            "steps": state.steps,
             "minutes": round(state.seconds / 60),
             "seed": args.seed,
             "validation": errors,
         }
-        checkpoint.save(weights, state.policy, state.discriminator, about)
-        whole_file.write(weights.with_suffix(".md"), model_card(args.out.name, about))
+        checkpoint.save(weights, state.average, state.discriminator, about)
+        whole_file.write(weights.with_suffix(".md"), model_card(args.out.name, about, not args.unconditional))
         return weights
 
 
-def run(
-    args: Args, state: State, sets: dict[str, Source], judged: dict[str, Pictures], recorded: Recordings | None
-) -> dict[str, float]:
+def run(args: Args, run: Run, held: dict[str, datasets.Source]) -> dict[str, float]:
     """Train until the last update and return the mean errors on the pictures to validate on."""
     from torch.utils.tensorboard import SummaryWriter
     from tqdm import tqdm
 
+    from planner.validation import validate
+
+    state = run.state
     writer = SummaryWriter(str(args.out / "log"))
-    total = args.imitation_updates + args.gradient_updates
+    total = args.imitation_updates + args.critic_updates + args.updates
     checked = time.monotonic()
     with tqdm(total=total, initial=state.update, unit="update", disable=None) as progress, interruptible() as stopped:
         while state.update < total:
             started = time.monotonic()
-            log = update_once(args, state, sets, recorded)
-            state.update += 1
+            log = run.update()
             state.seconds += time.monotonic() - started
             progress.update()
             for name, value in log.items():
@@ -269,11 +246,11 @@ def run(
             if stopped():
                 raise KeyboardInterrupt
             if time.monotonic() - checked > 60 * args.checkpoint_minutes:
-                state.keep(args.out)
-                tell(state, writer, validate(state, judged, args.out))
+                run.keep()
+                tell(state, writer, validate(state, held, args.out))
                 checked = time.monotonic()
-        state.keep(args.out)
-        errors = validate(state, judged, args.out)
+        run.keep()
+        errors = validate(state, held, args.out)
         tell(state, writer, errors)
     return errors
 
@@ -283,9 +260,9 @@ def tell(state: State, writer: SummaryWriter, errors: dict[str, float]) -> None:
     from tqdm import tqdm
 
     for name, value in errors.items():
-        writer.add_scalar(name, value, state.update)
-    figures = ", ".join(f"{name.removeprefix('validation/')} {value:.4f}" for name, value in errors.items())
-    tqdm.write(f"update {state.update}, {state.seconds / 60:.1f} min: {figures}")
+        writer.add_scalar(f"validation/{name}", value, state.update)
+    figures = ", ".join(f"{name} {value:.4f}" for name, value in errors.items()) or "see the sheet"
+    tqdm.write(f"update {state.update}, {state.seconds / 60:.1f} min, {state.steps} steps: {figures}")
     sys.stdout.flush()
 
 

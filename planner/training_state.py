@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import fcntl
 import io
 import pickle
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
 
-from planner import checkpoint
-from planner.discriminator import Discriminator, build_discriminator
-from planner.policy import Kind, Policy, build
+from planner.discriminator import Discriminator
+from planner.policy import Policy
+from planner.replay import Replay
 from sim import whole_file
 from sim.errors import InputError
 
-NAME = "state.pt"
+NAME: Final = "state.pt"
+POLICY_BETAS: Final = (0.9, 0.999)
+DISCRIMINATOR_BETAS: Final = (0.5, 0.99)
 
 
 @dataclass
@@ -28,37 +31,53 @@ class State:
     """A run as it stands."""
 
     policy: Policy
+    average: Policy
+    """The policy's running average over the updates: steadier than the policy, and what is shipped."""
     discriminator: Discriminator
     policy_optimiser: torch.optim.Optimizer
     discriminator_optimiser: torch.optim.Optimizer
     rng: np.random.Generator
+    replay: Replay
     update: int = 0
+    steps: int = 0
+    """Environment steps learned from."""
     seconds: float = 0.0
     """Time spent on updates [s]."""
     history: list[dict[str, Any]] = field(default_factory=list)
     """The settings, `words`, by the `update` from which they held."""
-    begun: tuple[np.ndarray, np.ndarray] | None = None
-    """Targets and canvases (B, 64, 64) as they stood at some step of the last update."""
+    parent: dict[str, Any] | None = None
+    """What is known about the weights it started from."""
+    acting: dict[str, Any] | None = None
+    """Where the actor stands, on the single-process path."""
 
     @classmethod
-    def fresh(cls, seed: int, weights: str | None, rate: float, discriminator_rate: float) -> State:
-        """Return the state of a new run, from nothing or from a checkpoint.
+    def fresh(
+        cls,
+        policy: Policy,
+        discriminator: Discriminator,
+        rate: float,
+        discriminator_rate: float,
+        remembered: int,
+        seed: int,
+    ) -> State:
+        """Return the state of a new run.
 
-        Raises:
-            InputError: The checkpoint is missing or cannot be read.
+        Args:
+            policy: Untrained, or to be trained on.
+            discriminator: Likewise.
+            rate: The policy's learning rate.
+            discriminator_rate: The discriminator's.
+            remembered: Final canvases in the replay.
+            seed: Of everything random.
         """
-        torch.manual_seed(seed)
-        policy, discriminator = build(Kind()), build_discriminator("spectral", conditional=True, colour=False)
-        if weights:
-            policy, discriminator, _ = checkpoint.load(checkpoint.find(weights))
-        policy.train()
-        discriminator.train()
         return cls(
-            policy,
-            discriminator,
-            torch.optim.Adam(policy.parameters(), rate),
-            torch.optim.Adam(discriminator.parameters(), discriminator_rate, betas=(0.5, 0.99)),
+            policy.train(),
+            copy.deepcopy(policy).eval(),
+            discriminator.train(),
+            torch.optim.Adam(policy.parameters(), rate, POLICY_BETAS),
+            torch.optim.Adam(discriminator.parameters(), discriminator_rate, DISCRIMINATOR_BETAS),
             np.random.default_rng(seed),
+            Replay(remembered),
         )
 
     def keep(self, folder: Path) -> None:
@@ -68,21 +87,24 @@ class State:
             InputError: It cannot be written.
         """
         content = io.BytesIO()
-        torch.save(
-            {
-                "policy": self.policy.state_dict(),
-                "discriminator": self.discriminator.state_dict(),
-                "policy_optimiser": self.policy_optimiser.state_dict(),
-                "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
-                "rng": self.rng.bit_generator.state,
-                "torch_rng": torch.get_rng_state(),
-                "update": self.update,
-                "seconds": self.seconds,
-                "history": self.history,
-                "begun": None if self.begun is None else [torch.from_numpy(images) for images in self.begun],
-            },
-            content,
-        )
+        kept = {
+            "kind": self.kind(),
+            "policy": self.policy.state_dict(),
+            "average": self.average.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "policy_optimiser": self.policy_optimiser.state_dict(),
+            "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
+            "rng": self.rng.bit_generator.state,
+            "torch_rng": torch.get_rng_state(),
+            "replay": self.replay.state(),
+            "acting": self.acting,
+            "update": self.update,
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "history": self.history,
+            "parent": self.parent,
+        }
+        torch.save(kept, content)
         whole_file.write(folder / NAME, content.getvalue())
 
     def go_on(self, folder: Path) -> bool:
@@ -96,24 +118,50 @@ class State:
             return False
         try:
             kept: dict[str, Any] = torch.load(saved, weights_only=True)
-            self.policy.load_state_dict(self.policy.with_critic(kept["policy"]))
+            self.check(kept["kind"])
+            self.policy.load_state_dict(kept["policy"])
+            self.average.load_state_dict(kept["average"])
             self.discriminator.load_state_dict(kept["discriminator"])
-            # A state of before there was a critic: the optimiser knows nothing of its parameters yet.
-            known = len(list(self.policy.parameters()))
-            kept["policy_optimiser"]["param_groups"][0]["params"] = list(range(known))
             self.policy_optimiser.load_state_dict(kept["policy_optimiser"])
             self.discriminator_optimiser.load_state_dict(kept["discriminator_optimiser"])
             self.rng.bit_generator.state = kept["rng"]
             torch.set_rng_state(kept["torch_rng"])
-            self.update, self.seconds, self.history = kept["update"], kept["seconds"], kept["history"]
-            begun = kept["begun"]
-            self.begun = None if begun is None else (begun[0].numpy(), begun[1].numpy())
+            self.replay.restore(kept["replay"])
+            self.acting = kept["acting"]
+            self.update, self.steps = kept["update"], kept["steps"]
+            self.seconds, self.history, self.parent = kept["seconds"], kept["history"], kept["parent"]
         except (OSError, RuntimeError, EOFError, KeyError, ValueError, TypeError, pickle.UnpicklingError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise InputError(
                 f"{saved}: cannot go on from this checkpoint ({reason}); remove it to start anew, or give another --out"
             ) from error
         return True
+
+    @torch.no_grad()
+    def step(self, learning_rate: float, averaging: float) -> None:
+        """Let the policy take a step down its gradients, and its average follow: of the last 1/(1 − averaging)."""
+        for group in self.policy_optimiser.param_groups:
+            group["lr"] = learning_rate
+        self.policy_optimiser.step()
+        weight = 1 - min(averaging, (1 + self.update) / (10 + self.update))
+        for mean, new in zip(self.average.parameters(), self.policy.parameters(), strict=True):
+            mean.lerp_(new, weight)
+
+    def kind(self) -> dict[str, Any]:
+        """Return which networks they are."""
+        judge = {f"judge {name}": value for name, value in self.discriminator.settings.items()}
+        return asdict(self.policy.kind) | judge
+
+    def check(self, kind: dict[str, Any]) -> None:
+        """Refuse the checkpoint of another configuration.
+
+        Raises:
+            ValueError: It was made with other networks.
+        """
+        own = self.kind()
+        other = [f"{name} {kind.get(name)} there, {own[name]} here" for name in own if kind.get(name) != own[name]]
+        if other:
+            raise ValueError(f"it is of other networks: {', '.join(other)}")
 
 
 @contextlib.contextmanager

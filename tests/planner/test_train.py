@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from planner import checkpoint, datasets, recordings, train
+from planner import checkpoint, datasets, recordings, train, training
 from planner.discriminator import build_discriminator
 from planner.policy import Kind, Policy, build
 from planner.training_state import alone
@@ -23,7 +23,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def args(out: Path, **more: object) -> train.Args:
-    small = {"imitation_updates": 2, "gradient_updates": 2, "batch": 2, "samples": 2, "trials": 10}
+    small = {"imitation_updates": 2, "critic_updates": 1, "updates": 2, "batch": 2, "samples": 2, "trials": 10}
     return train.Args(data=EXAMPLES, out=out, checkpoint_minutes=0.0, **(small | more))  # type: ignore[arg-type]
 
 
@@ -42,7 +42,7 @@ def test_both_stages_run_and_leave_weights_a_sheet_and_a_log(tmp_path: Path) -> 
 def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = ["--data", EXAMPLES, "--out", out, "--batch", 2, "--samples", 2, "--trials", 10]
-    words += ["--imitation-updates", 3, "--gradient-updates", 100_000, "--checkpoint-minutes", 0]
+    words += ["--imitation-updates", 3, "--updates", 100_000, "--checkpoint-minutes", 0]
     command = [sys.executable, "-m", "planner.train", *map(str, words)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
     deadline = time.monotonic() + 60
@@ -50,11 +50,11 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
         time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    state = train.begin(args(out))
+    state = training.begin(args(out))
     assert state.update >= 4
-    last = args(out, imitation_updates=3, gradient_updates=state.update)
+    last = args(out, imitation_updates=3, critic_updates=0, updates=state.update)
     assert train.train(last).exists()
-    assert train.begin(last).update == state.update + 3
+    assert training.begin(last).update == state.update + 3
 
 
 def test_an_interrupted_run_keeps_its_state_and_says_so(tmp_path: Path) -> None:
@@ -71,11 +71,11 @@ def test_an_interrupted_run_keeps_its_state_and_says_so(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "Traceback" not in told
     assert told.strip().splitlines()[-1].startswith("spiral-train: stopped; the same command goes on")
-    assert train.begin(args(out)).update >= 1
+    assert training.begin(args(out)).update >= 1
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    state = train.begin(args(tmp_path))
+    state = training.begin(args(tmp_path))
     state.keep(tmp_path)
     whole = (tmp_path / "state.pt").read_bytes()
 
@@ -88,19 +88,72 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pyte
     assert (tmp_path / "state.pt").read_bytes() == whole
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"imitation": 0.1, "samples": 2, "credit": "change", "error_reward": 10.0, "begun_share": 0.5},
+        {"judge": "wgan-gp", "samples": 1, "imitation_updates": 0, "unroll": 5},
+        {"unconditional": True, "imitation_updates": 0, "samples": 1, "strokes": 3},
+    ],
+    ids=["line-art", "spiral", "unconditional"],
+)
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, more: dict[str, object]) -> None:
     straight, broken = tmp_path / "straight" / "run", tmp_path / "broken" / "run"
-    train.train(args(straight, imitation_updates=6, gradient_updates=0))
-    state = train.begin(args(broken, imitation_updates=6, gradient_updates=0))
+    train.train(args(straight, updates=4, **more))
     broken.mkdir(parents=True)
     sets, _ = datasets.line_art(EXAMPLES)
-    for _ in range(3):
-        train.update_once(args(broken, imitation_updates=6), state, sets, None)
-        state.update += 1
-    state.keep(broken)
-    train.train(args(broken, imitation_updates=6, gradient_updates=0))
-    one, other = (checkpoint.load(run / "run.safetensors")[0].state_dict() for run in (straight, broken))
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    first = args(broken, updates=4, **more)
+    with training.Run(first, training.begin(first), sets, None) as run:
+        for _ in range(4):
+            run.update()
+        run.keep()
+        run.update()  # what a kill loses
+    train.train(first)
+    one, other = (checkpoint.load(run / "run.safetensors") for run in (straight, broken))
+    for network, again in zip(one[:2], other[:2], strict=True):
+        state = again.state_dict()
+        assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
+
+
+def test_training_goes_on_from_shipped_weights_and_says_so(tmp_path: Path) -> None:
+    weights = train.train(args(tmp_path / "run", weights="line-art", imitation_updates=0))
+    _, _, about = checkpoint.load(weights)
+    assert about["parent"]["name"] == "line-art"
+    card = weights.with_suffix(".md").read_text()
+    assert "line-art" in card
+    given, trained = checkpoint.load(checkpoint.find("line-art"))[0], checkpoint.load(weights)[0]
+    moved = (given.lstm.weight_hh - trained.lstm.weight_hh).abs().max()
+    assert 0 < moved < 0.02
+
+
+def test_an_unconditional_policy_imitates_a_demonstrator(tmp_path: Path) -> None:
+    more = {"unconditional": True, "demonstrator": "line-art", "strokes": 2, "imitation": 0.5, "samples": 1}
+    weights = train.train(args(tmp_path / "run", **more))
+    assert not checkpoint.load(weights)[0].kind.conditional
+    assert (tmp_path / "run" / "demonstrations.npz").exists()
+    with pytest.raises(InputError, match="paints without a target"):
+        train.train(args(tmp_path / "other", **(more | {"demonstrator": str(weights)})))
+
+
+def test_a_checkpoint_of_other_networks_is_refused(tmp_path: Path) -> None:
+    train.train(args(tmp_path / "run"))
+    with pytest.raises(InputError, match=r"other networks: .*conditional True there, False here"):
+        train.train(args(tmp_path / "run", unconditional=True, imitation_updates=0))
+    with pytest.raises(InputError, match="weights of the lean net; give --net lean"):
+        train.train(args(tmp_path / "new", net="paper", weights="line-art"))
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> None:
+    train.train(args(tmp_path / "run"))
+    whole = (tmp_path / "run" / "state.pt").read_bytes()
+    sets, _ = datasets.line_art(EXAMPLES)
+    given = args(tmp_path / "run", updates=9)
+    with training.Run(given, training.begin(given), sets, None) as run:
+        with torch.no_grad():
+            run.state.policy.critic.weight.fill_(float("nan"))
+        with pytest.raises(InputError, match=r"update 5: the loss is not finite; the last checkpoint .* is good"):
+            run.update()
+    assert (tmp_path / "run" / "state.pt").read_bytes() == whole
 
 
 def test_two_processes_cannot_train_in_one_folder(tmp_path: Path) -> None:
@@ -109,7 +162,8 @@ def test_two_processes_cannot_train_in_one_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("batch", 0), ("samples", 1), ("learning_rate", -1.0), ("gradient_updates", -1)]
+    ("option", "value"),
+    [("batch", 0), ("samples", 0), ("learning_rate", -1.0), ("updates", -1), ("mnist_share", 2.0), ("discount", 1.5)],
 )
 def test_options_out_of_range_are_refused(tmp_path: Path, option: str, value: float) -> None:
     with pytest.raises(InputError, match=f"--{option.replace('_', '-')} {value}"):

@@ -1,0 +1,294 @@
+"""A training run: which stage an update belongs to, where its trajectories come from, and the update itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+import numpy as np
+import torch
+
+from planner import checkpoint, datasets
+from planner.acting import Acting, Actor, Schooling, Trajectory
+from planner.demonstrations import Demonstrations, demonstrate
+from planner.discriminator import build_discriminator
+from planner.learner import Costs, paint_again, policy_loss, teach_discriminator
+from planner.policy import Kind, Policy, build
+from planner.recordings import Recordings
+from planner.rewards import Rewards
+from planner.training_state import State
+from sim.canvas import Image
+from sim.errors import InputError
+
+if TYPE_CHECKING:
+    from planner.train import Args
+
+Stage = Literal["imitation", "critic", "reward"]
+CLIP = 1.0
+"""Norm above which the policy's gradient is scaled down."""
+FOLLOWED = 0.5
+"""Share of the episodes that go on from the teacher's stroke in the first stage."""
+
+
+class Source(Protocol):
+    """Where trajectories come from."""
+
+    def next(self, schooling: Schooling) -> Trajectory:
+        """Return one."""
+
+    def publish(self, policy: Policy, version: int) -> None:
+        """Let the actors go on with a newer policy."""
+
+    def state(self) -> dict[str, Any] | None:
+        """Return what a checkpoint needs to go on exactly, if that is possible."""
+
+    def close(self) -> None:
+        """End the actors."""
+
+
+class InTurn:
+    """One actor in this process, which paints with the learner's own policy."""
+
+    def __init__(self, actor: Actor, state: dict[str, Any] | None) -> None:
+        """Go on from a kept state, or begin."""
+        self.actor, self.version = actor, 0
+        if state is not None:
+            actor.restore(state)
+
+    def next(self, schooling: Schooling) -> Trajectory:
+        """Paint and return one trajectory."""
+        return self.actor.act(schooling, self.version)
+
+    def publish(self, policy: Policy, version: int) -> None:
+        """The actor has the policy already."""
+        self.version = version
+
+    def state(self) -> dict[str, Any]:
+        """Return where the actor stands."""
+        return self.actor.state()
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
+def begin(args: Args) -> State:
+    """Return a fresh state, or the one that the run's folder holds.
+
+    Raises:
+        InputError: The folder's state cannot be gone on from, or the given weights cannot be read or are of another
+            configuration.
+    """
+    from planner.train import words_of
+
+    torch.manual_seed(args.seed)
+    kind = Kind(args.net, not args.unconditional)
+    policy = build(kind)
+    discriminator = build_discriminator(args.judge, kind.conditional, kind.colour, args.complement)
+    parent = None
+    if args.weights:
+        parent = initialise(policy, discriminator, checkpoint.find(args.weights))
+    state = State.fresh(
+        policy,
+        discriminator,
+        args.learning_rate,
+        args.discriminator_learning_rate,
+        args.replay * args.batch,
+        args.seed,
+    )
+    state.parent = parent
+    if state.go_on(args.out):
+        print(f"{args.out}: goes on at update {state.update}")
+    words = words_of(args)
+    if not state.history or state.history[-1]["words"] != words:
+        state.history.append({"update": state.update, "words": words})
+    return state
+
+
+def initialise(policy: Policy, discriminator: torch.nn.Module, path: Path) -> dict[str, Any]:
+    """Take over the weights of a checkpoint; of one for the other task, conditional or not, those that fit.
+
+    Returns:
+        What is known about them: name, updates, minutes, history and their own parent.
+
+    Raises:
+        InputError: The checkpoint's net is another.
+    """
+    given, judge, about = checkpoint.load(path)
+    if given.kind.net != policy.kind.net or given.kind.colour != policy.kind.colour:
+        raise InputError(f"{path}: weights of the {given.kind.net} net; give --net {given.kind.net} or drop --weights")
+    same = given.kind == policy.kind
+    policy.load_state_dict(given.state_dict(), strict=same)
+    if same and type(judge) is type(discriminator) and judge.state_dict().keys() == discriminator.state_dict().keys():
+        discriminator.load_state_dict(judge.state_dict())
+    return {"name": path.stem} | {
+        key: about[key] for key in ("updates", "minutes", "history", "parent") if key in about
+    }
+
+
+@dataclass
+class Schedule:
+    """What holds at an update."""
+
+    stage: Stage
+    costs: Costs
+    learning_rate: float
+
+
+def schedule(args: Args, update: int) -> Schedule:
+    """Return the stage of an update, the loss's weights and the learning rate."""
+    if update < args.imitation_updates:
+        costs = Costs(0.0, 0.0, 0.0, 1.0, args.discount)
+        return Schedule("imitation", costs, args.learning_rate)
+    update -= args.imitation_updates
+    if update < args.critic_updates:
+        return Schedule("critic", Costs(0.0, args.baseline_cost, 0.0, 0.0, args.discount), args.learning_rate)
+    progress = min(1.0, (update - args.critic_updates) / max(1, args.updates))
+    falling = 0.1 + 0.9 * (1 + np.cos(np.pi * progress)) / 2
+    imitation = args.imitation * (1 - progress)
+    costs = Costs(1.0, args.baseline_cost, args.entropy_cost, imitation, args.discount, args.future)
+    return Schedule("reward", costs, args.learning_rate * float(falling))
+
+
+class Run:
+    """A run in progress."""
+
+    def __init__(self, args: Args, state: State, sets: dict[str, datasets.Source], recorded: Recordings | None) -> None:
+        """Start the actors.
+
+        Raises:
+            InputError: The demonstrator is missing or not a conditional agent.
+        """
+        self.args, self.state, self.sets, self.recorded = args, state, sets, recorded
+        self.rewards = Rewards(
+            args.credit,
+            args.discriminator_reward,
+            args.error_reward,
+            args.stroke_cost,
+            args.jump_cost,
+            args.blank_penalty,
+        )
+        self.demonstrations = self.demonstrated()
+        self.source = self.actors()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.source.close()
+
+    def actors(self) -> Source:
+        """Return where trajectories come from."""
+        args = self.args
+        acting = Acting(args.batch, args.samples, args.strokes, args.unroll, args.begun_share, args.mnist_share)
+        return InTurn(Actor(self.state.policy, self.sets, acting, args.seed), self.state.acting)
+
+    def demonstrated(self) -> Demonstrations | None:
+        """Return the demonstrator's programs, painted once a run and kept in its folder."""
+        if not self.args.demonstrator:
+            return None
+        kept = self.args.out / "demonstrations.npz"
+        if kept.exists():
+            return Demonstrations.load(kept)
+        path = checkpoint.find(self.args.demonstrator)
+        policy, _, _ = checkpoint.load(path)
+        if not policy.kind.conditional:
+            raise InputError(f"--demonstrator {path}: paints without a target; name a model that reproduces pictures")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.args.seed)
+            (pictures, *more) = self.sets.values()
+            if more:
+                raise InputError(f"--demonstrator: one data set at a time; give --sets {next(iter(self.sets))}")
+            strokes = self.args.strokes or 8
+            demonstrations = demonstrate(policy, pictures, strokes)
+        demonstrations.save(kept)
+        return demonstrations
+
+    def keep(self) -> None:
+        """Write a checkpoint."""
+        self.state.acting = self.source.state()
+        self.state.keep(self.args.out)
+
+    def update(self) -> dict[str, float]:
+        """Learn from one batch and return what to log.
+
+        Raises:
+            InputError: The loss is not finite.
+        """
+        state = self.state
+        now = schedule(self.args, state.update)
+        state.discriminator.eval()  # spectral norm's estimate moves only where the discriminator learns
+        log: dict[str, float] = {}
+        loss = torch.zeros(())
+        trajectory = None
+        if now.stage != "imitation" or self.demonstrations is None:
+            schooled = now.costs.imitation > 0 and self.demonstrations is None
+            follow = FOLLOWED if now.stage == "imitation" else 0.0
+            trajectory = self.source.next(Schooling(self.args.trials, follow) if schooled else Schooling())
+            painted = paint_again(trajectory)
+            costs = now.costs
+            part, log = policy_loss(state.policy, state.discriminator, trajectory, painted, self.rewards, costs)
+            loss = loss + part
+            state.steps += trajectory.log_probability.size
+        real = None
+        if self.demonstrations is not None:
+            shown = self.demonstrations.trajectory(state.policy, self.args.batch, state.rng)
+            repeated = paint_again(shown)
+            real = repeated.ends
+            if now.costs.imitation:
+                part, more = policy_loss(state.policy, state.discriminator, shown, repeated, self.rewards, now.costs)
+                loss, log = loss + part, log | {"imitation": more["imitation"]}
+        self.step(loss, now)
+        if trajectory is not None:
+            log |= self.judge(trajectory, painted.ends, real)
+        state.update += 1
+        self.source.publish(state.policy, state.update)
+        return {f"policy/{name}": value for name, value in log.items()}
+
+    def step(self, loss: torch.Tensor, now: Schedule) -> None:
+        """Let the policy take a step down its loss; the critic alone in its own stage."""
+        state = self.state
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"update {state.update}: the loss is not finite; the last checkpoint in {self.args.out} is good, "
+                "go on from it with a lower --learning-rate"
+            )
+        state.policy_optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        if now.stage == "critic":
+            for name, parameter in state.policy.named_parameters():
+                if not name.startswith("critic."):
+                    parameter.grad = None
+        torch.nn.utils.clip_grad_norm_(state.policy.parameters(), CLIP)
+        state.step(now.learning_rate, self.args.averaging)
+
+    def judge(self, trajectory: Trajectory, ends: Image, real: Image | None) -> dict[str, float]:
+        """Let the discriminator learn from final canvases and return what to log.
+
+        Args:
+            trajectory: Whose targets are the real pictures, each its own target.
+            ends: (B, 64, 64) the canvases at its end.
+            real: (B, 64, 64) what is real instead: the demonstrator's paintings. Beside pictures with soft edges any
+                hard-edged stroke is told at a glance, and the verdict says nothing of its shape.
+        """
+        state = self.state
+        targets = trajectory.start.targets.astype(np.float32) / np.float32(255)
+        log = {"error": float(np.mean(np.square(ends - targets)))}
+        if trajectory.last:
+            state.replay.add(ends, targets)
+        if not len(state.replay.canvases):
+            return log
+        state.discriminator.train()
+        for _ in range(self.args.discriminator_updates):
+            canvases, wanted = state.replay.draw(len(targets), state.rng)
+            if self.recorded is not None:
+                some = state.rng.integers(0, len(self.recorded.canvases), len(targets))
+                canvases = np.concatenate((canvases, self.recorded.canvases[some]))
+                wanted = np.concatenate((wanted, self.recorded.targets[some]))
+            judged = teach_discriminator(
+                state.discriminator,
+                state.discriminator_optimiser,
+                (targets if real is None else real, targets),
+                (canvases, wanted),
+            )
+        return log | {f"discriminator_{name}": value for name, value in judged.items()}

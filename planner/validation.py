@@ -1,0 +1,59 @@
+"""How a policy does on pictures held out from training: mean errors, and a sheet of samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+
+from planner import datasets
+from planner.acting import ANY_WIDTH, OTHERS_STROKES, STROKES, Acting, Actor
+from planner.episode import rollout
+from planner.learner import paint_again
+from planner.training_state import State
+from sim import whole_file
+from sim.canvas import Image, render
+
+SHEET: Final = 16
+"""Pictures in a row of a sample sheet."""
+ROWS: Final = 4
+"""Rows of an unconditional policy's sheet."""
+JUDGED: Final = {"mnist": 512}
+"""Pictures a data set whose error is measured; of the others `OTHERS_JUDGED`."""
+OTHERS_JUDGED: Final = 64
+
+
+def validate(state: State, held: dict[str, datasets.Source], folder: Path) -> dict[str, float]:
+    """Write a sheet of samples; return the mean squared errors by data set, of one greedy rollout each.
+
+    A conditional policy paints the pictures held out; its sheet has two rows a data set, the pictures above. An
+    unconditional one paints by itself and has no errors.
+    """
+    errors: dict[str, float] = {}
+    if state.average.kind.conditional:
+        rows = []
+        for name, pictures in held.items():
+            targets = pictures[: JUDGED.get(name, OTHERS_JUDGED)].astype(np.float32) / np.float32(255)
+            strokes = STROKES.get(name, OTHERS_STROKES)
+            programs = rollout(state.average, targets, np.ones_like(targets), strokes, ANY_WIDTH)
+            painted = np.stack([render(strokes) for strokes in programs])
+            errors[name] = float(np.mean((painted - targets) ** 2))
+            rows += [strip(targets), strip(painted)]
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            actor = Actor(state.average, held, Acting(batch=SHEET * ROWS), 0)
+            ends = paint_again(actor.act()).ends
+        rows = [strip(ends[SHEET * row : SHEET * (row + 1)]) for row in range(ROWS)]
+    whole_file.write_image(folder / f"sheet-{state.update:06d}.png", np.concatenate(rows))
+    return errors
+
+
+def strip(pictures: Image) -> Image:
+    """Return up to 16 pictures (n, 64, 64) side by side (64, 1024), white where there are fewer."""
+    row = np.ones((64, SHEET * 64), np.float32)
+    some = pictures[:SHEET]
+    row[:, : 64 * len(some)] = np.concatenate(list(some), axis=1)
+    return row
