@@ -11,12 +11,14 @@ import torch
 
 from planner import checkpoint, datasets
 from planner.acting import Acting, Actor, Schooling, Trajectory
+from planner.actors import Actors
 from planner.demonstrations import Demonstrations, demonstrate
 from planner.discriminator import build_discriminator
 from planner.learner import Costs, paint_again, policy_loss, teach_discriminator
 from planner.policy import Kind, Policy, build
 from planner.recordings import Recordings
 from planner.rewards import Rewards
+from planner.shared_pictures import share
 from planner.training_state import State
 from sim.canvas import Image
 from sim.errors import InputError
@@ -179,9 +181,11 @@ class Run:
 
     def actors(self) -> Source:
         """Return where trajectories come from."""
-        args = self.args
+        args, state = self.args, self.state
         acting = Acting(args.batch, args.samples, args.strokes, args.unroll, args.begun_share, args.mnist_share)
-        return InTurn(Actor(self.state.policy, self.sets, acting, args.seed), self.state.acting)
+        if args.actors:
+            return Actors(args.actors, state.policy, state.update, share(self.sets), acting, args.seed)
+        return InTurn(Actor(state.policy, self.sets, acting, args.seed), state.acting)
 
     def demonstrated(self) -> Demonstrations | None:
         """Return the demonstrator's programs, painted once a run and kept in its folder."""
