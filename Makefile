@@ -55,7 +55,7 @@ $(VENV)/.ready: setup.py setup.cfg pyproject.toml constraints.txt
 	"$(PYTHON)" -m venv $(VENV)
 	@# In pip's default editable mode a working directory with a folder planner/ or sim/ hides ours; compat does not.
 	$(VENV)/bin/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt \
-	  --config-settings editable_mode=compat --editable '.[sim,train,dev]'
+	  --config-settings editable_mode=compat --editable '.[sim,train,cluster,dev]'
 	@echo "compiling the paint engine and the search (once)"
 	@rm -rf $(VENV)/warm
 	@$(VENV)/bin/spiral-paint examples/cat.png --model none --strokes 2 --no-film --out $(VENV)/warm >/dev/null

@@ -45,6 +45,7 @@ setup(
     extras_require={
         "sim": ["pybullet>=3.2.6"],
         "train": ["gymnasium>=1.1", "tensorboard>=2.16"],
+        "cluster": ["ray[tune]>=2.40"],
         # Only where no /opt/ros is sourced: there rclpy and the messages come from apt.
         "ros": [
             "ros-jazzy-rclpy",

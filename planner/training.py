@@ -183,6 +183,11 @@ class Run:
         """Return where trajectories come from."""
         args, state = self.args, self.state
         acting = Acting(args.batch, args.samples, args.strokes, args.unroll, args.begun_share, args.mnist_share)
+        if args.cluster:
+            from planner.cluster import ClusterActors
+
+            count = args.actors or 1
+            return ClusterActors(args.cluster, count, state.policy, state.update, self.sets, acting, args.seed)
         if args.actors:
             return Actors(args.actors, state.policy, state.update, share(self.sets), acting, args.seed)
         return InTurn(Actor(state.policy, self.sets, acting, args.seed), state.acting)
