@@ -114,6 +114,10 @@ class Args:
     """Processes that paint while this one learns; 0 does both in turn and resumes bit for bit."""
     cluster: str | None = None
     """Address of a Ray cluster, or `local`; the actors then run on its nodes."""
+    population: Annotated[int, tyro.conf.arg(metavar="N")] = 0
+    """Members of a population that tunes learning rate and entropy cost as it trains, by Ray Tune; 0 for none."""
+    population_updates: int = 250
+    """Updates between two comparisons of the members."""
     seed: int = 0
     """Of everything random."""
     checkpoint_minutes: float = 2.5
@@ -123,6 +127,7 @@ class Args:
 LEAST = {
     **{"batch": 1, "samples": 1, "trials": 1, "unroll": 1, "replay": 1, "discriminator_updates": 1},
     **{"imitation_updates": 0, "critic_updates": 0, "updates": 0, "actors": 0, "seed": 0},
+    **{"population": 0, "population_updates": 1},
 }
 NOT_NEGATIVE = (
     *("entropy_cost", "baseline_cost", "imitation", "checkpoint_minutes"),
@@ -151,6 +156,12 @@ def check(args: Args) -> None:
     for name in SHARES:
         if not 0 <= getattr(args, name) <= 1:
             raise InputError(f"{option(name)} {getattr(args, name)}: give a number from 0 to 1")
+    if args.population == 1:
+        raise InputError("--population 1: give 2 or more, or 0 for none")
+    if args.population and (args.actors or args.recordings):
+        raise InputError(
+            "--population: each member is one process and learns without recordings; drop the other option"
+        )
     if args.mnist_share is not None and not 0 < args.mnist_share <= 1:
         raise InputError(f"--mnist-share {args.mnist_share}: give a number above 0, at most 1")
     if args.unconditional and args.error_reward:
@@ -190,8 +201,7 @@ def train(args: Args) -> Path:
     check(args)
     import torch
 
-    from planner import checkpoint, datasets, recordings
-    from planner.model_card import model_card
+    from planner import datasets, recordings
     from planner.training import Run, begin
     from planner.training_state import alone
     from sim import whole_file
@@ -201,6 +211,10 @@ def train(args: Args) -> Path:
     recorded = recordings.read(args.recordings) if args.recordings else None
     whole_file.make_folder(args.out)
     with alone(args.out):
+        if args.population:
+            from planner.population import train_population
+
+            return write(args, *train_population(args, sets, held), sets)
         state = begin(args)
         with Run(args, state, sets, recorded) as run_:
             try:
@@ -208,20 +222,29 @@ def train(args: Args) -> Path:
             except KeyboardInterrupt:
                 run_.keep()
                 raise
-        weights = args.out / f"{args.out.name}.safetensors"
-        about: dict[str, object] = {
-            "data": {name: len(pictures) for name, pictures in sets.items()},
-            "history": state.history,
-            "parent": state.parent,
-            "updates": state.update,
-            "steps": state.steps,
-            "minutes": round(state.seconds / 60),
-            "seed": args.seed,
-            "validation": errors,
-        }
-        checkpoint.save(weights, state.average, state.discriminator, about)
-        whole_file.write(weights.with_suffix(".md"), model_card(args.out.name, about, not args.unconditional))
-        return weights
+        return write(args, state, errors, sets)
+
+
+def write(args: Args, state: State, errors: dict[str, float], sets: dict[str, datasets.Source]) -> Path:
+    """Write a run's weights and their model card, and return the weights' file."""
+    from planner import checkpoint
+    from planner.model_card import model_card
+    from sim import whole_file
+
+    weights = args.out / f"{args.out.name}.safetensors"
+    about: dict[str, object] = {
+        "data": {name: len(pictures) for name, pictures in sets.items()},
+        "history": state.history,
+        "parent": state.parent,
+        "updates": state.update,
+        "steps": state.steps,
+        "minutes": round(state.seconds / 60),
+        "seed": args.seed,
+        "validation": errors,
+    }
+    checkpoint.save(weights, state.average, state.discriminator, about)
+    whole_file.write(weights.with_suffix(".md"), model_card(args.out.name, about, not args.unconditional))
+    return weights
 
 
 def run(args: Args, run: Run, held: dict[str, datasets.Source]) -> dict[str, float]:

@@ -1,0 +1,80 @@
+"""A population of two: the worse takes over from the better, on a real local Ray cluster."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from planner import checkpoint, datasets, train, training
+from planner.population import FACTORS, Member
+from planner.train import Args
+from sim.errors import InputError
+from tests.planner.test_actors import EXAMPLES
+
+
+def args(out: Path) -> Args:
+    return Args(data=EXAMPLES, out=out, batch=2, strokes=2, updates=6, population=2, population_updates=2)
+
+
+def member(out: Path, seed: int) -> Member:
+    sets, held = datasets.line_art(EXAMPLES)
+    out.mkdir()
+    return Member(replace(args(out), seed=seed), sets, held, {"learning_rate": 1e-3, "entropy_cost": 0.01})
+
+
+def test_a_member_that_takes_over_has_the_other_ones_networks_and_its_own_settings(tmp_path: Path) -> None:
+    better, worse = member(tmp_path / "better", 1), member(tmp_path / "worse", 2)
+    assert better.step()["update"] == 2
+    better.save(tmp_path)
+    worse.take(tmp_path, {"learning_rate": 1.2e-3, "entropy_cost": 0.008}, number=1)
+    one, other = better.run.state, worse.run.state
+    for name in ("policy", "discriminator"):
+        for mine, its in zip(getattr(one, name).parameters(), getattr(other, name).parameters(), strict=True):
+            assert torch.equal(mine, its)
+    assert other.update == 2
+    assert worse.run.args.learning_rate == 1.2e-3
+    worse.step()
+    better.step()
+    assert other.policy_optimiser.param_groups[0]["lr"] > one.policy_optimiser.param_groups[0]["lr"]
+    assert one.rng.bit_generator.state != other.rng.bit_generator.state
+    assert not torch.equal(next(one.policy.parameters()), next(other.policy.parameters()))
+
+
+def test_the_worse_member_goes_on_from_the_better_with_perturbed_settings(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = ["--data", EXAMPLES, "--out", out, "--batch", 2, "--strokes", 2, "--updates", 6]
+    words += ["--population", 2, "--population-updates", 2]
+    env = os.environ | {"HOME": str(tmp_path), "RAY_worker_niceness": "0"}
+    command = [sys.executable, "-m", "planner.train", *map(str, words)]
+    result = subprocess.run(command, env=env, capture_output=True, text=True, timeout=200)
+    assert result.returncode == 0, result.stderr
+    pattern = r"member (\d): update (\d), score -[\d.]+, learning rate ([\d.e-]+), entropy cost ([\d.e-]+)"
+    told = [tuple(map(float, line)) for line in re.findall(pattern, result.stdout)]
+    ends = {number: settings for number, update, *settings in told if update == 6}
+    assert len(ends) == 2
+    (first, second) = ends.values()
+    # Whoever took over last has the settings that the other still has, times 1.2 or 0.8.
+    ratios = [(one / other, other / one) for one, other in zip(first, second, strict=True)]
+    assert any(
+        all(any(pair[way] == pytest.approx(factor, rel=0.01) for factor in FACTORS) for pair in ratios)
+        for way in (0, 1)
+    ), told
+    _, _, about = checkpoint.load(out / "run.safetensors")
+    assert about["updates"] == 6
+    assert len(told) == 6
+    assert training.begin(args(out)).update == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"population": 1}, "give 2 or more"), ({"actors": 2}, "is one process")]
+)
+def test_options_that_make_no_population_are_refused(tmp_path: Path, options: dict[str, int], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        train.train(replace(args(tmp_path / "run"), **options))  # type: ignore[arg-type]
