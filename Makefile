@@ -41,6 +41,7 @@ bench: $(VENV)/.ready ## figures beside their references; DATA is a folder with 
 	@$(VENV)/bin/python -m benchmarks.planner --data "$(DATA)"
 	@$(VENV)/bin/python -m benchmarks.arm
 	@$(VENV)/bin/python -m benchmarks.engines --data "$(DATA)"
+	@$(VENV)/bin/python -m benchmarks.training --data "$(DATA)" --seconds 60
 
 pictures: $(VENV)/.ready ## paint the pictures in docs/pictures anew
 	@$(VENV)/bin/python docs/pictures.py $(ARGS)
