@@ -172,7 +172,6 @@ def fit(args: Args, sets: dict[str, Source], held: dict[str, Source]) -> Any:
         hyperparam_mutations=space,
         resample_probability=0.0,
         perturbation_factors=FACTORS,
-        synch=True,
     )
     works = tune.with_parameters(trainable(), args=args, sets=dict(sets), held=dict(held))
     works = tune.with_resources(works, {"cpu": 1})
