@@ -29,6 +29,10 @@ LONGEST_STEP_PX: Final = 3.0
 """A point moves no further in one Gauss-Newton step; radii a third of it."""
 HOLD: Final = 6
 """Trials in a row on one stroke, for which the canvas without it is composed once."""
+PROPOSALS: Final = 6
+"""Places tried for a stroke that is put elsewhere."""
+STEPS: Final = 6
+"""Gauss-Newton steps from the best of them."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Tuning:
     """Typical change of a point at the end [px]."""
     newton: float
     """Share of the visits to a stroke that take Gauss-Newton steps instead of random ones."""
+    replace: float
+    """Share of the visits in which the stroke of least use is tried elsewhere."""
 
 
 @njit(cache=True, fastmath=True)
@@ -208,19 +214,62 @@ def _newton(trial, curve, normal, slope, damping, narrowest, widest):  # type: i
 
 
 @njit(cache=True, fastmath=True)
-def _improve(canvas, target, curves, trials, rng, narrowest, widest, coarse, fine, newton):  # type: ignore[no-untyped-def]
+def _replace(without, target, coverage, curve, places, rng, narrowest, widest):  # type: ignore[no-untyped-def]
+    """Put a stroke where ink is missing if it is of more use there; return the number of renders."""
+    trial, fresh, slope, normal = np.empty(8), np.empty(8), np.empty(8), np.empty((8, 8))
+    count = _missing(without, target, places)
+    if not count:
+        return 1
+    before = _gain(without, target, coverage, curve)
+    best = -1e9
+    for _ in range(PROPOSALS):
+        _propose(trial, places, count, narrowest, widest, rng)
+        gain = _gain(without, target, coverage, trial)
+        if gain > best:
+            best = gain
+            fresh[:] = trial
+    done, damping = 1 + PROPOSALS, 0.1
+    for _ in range(STEPS):
+        _linearise(without, target, coverage, fresh, normal, slope)
+        _newton(trial, fresh, normal, slope, damping, narrowest, widest)
+        gain = _gain(without, target, coverage, trial)
+        done += 2
+        if gain > best:
+            best = gain
+            fresh[:] = trial
+            damping *= 0.4
+        else:
+            damping *= 5
+    if best > before:
+        curve[:] = fresh
+    return done
+
+
+@njit(cache=True, fastmath=True)
+def _improve(canvas, target, curves, trials, rng, narrowest, widest, coarse, fine, newton, replace):  # type: ignore[no-untyped-def]
     """Improve all `curves` jointly, in place: each visit to a stroke is Gauss-Newton steps or random changes."""
     coverage = np.zeros(canvas.shape, np.float32)
     without = np.empty(canvas.shape, np.float32)
     trial, slope, normal = np.empty(8), np.empty(8), np.empty((8, 8))
     damping = np.full(len(curves), 0.1)
+    places = np.empty((canvas.size, 2))
+    worth = np.zeros(len(curves))
     done, index = 0, 0
     while done < trials:
-        index = (index + 1 + rng.integers(0, max(1, len(curves) - 1))) % len(curves)
+        replaces = rng.random() < replace
+        if replaces:
+            index = int(np.argmin(worth))
+        else:
+            index = (index + 1 + rng.integers(0, max(1, len(curves) - 1))) % len(curves)
         without[:] = canvas
         for other in range(len(curves)):
             if other != index:
                 _darken(without, coverage, curves[other])
+        if replaces:
+            done += _replace(without, target, coverage, curves[index], places, rng, narrowest, widest)
+            # A stroke that stays is left alone for a while: it is the next to be tried when others are of less use.
+            worth[index] = _gain(without, target, coverage, curves[index]) * (1 + rng.random())
+            continue
         if rng.random() < newton:
             best_gain = _linearise(without, target, coverage, curves[index], normal, slope)
             done += 1
@@ -233,6 +282,7 @@ def _improve(canvas, target, curves, trials, rng, narrowest, widest, coarse, fin
                     damping[index] = max(1e-3, 0.4 * damping[index])
                     break
                 damping[index] = min(1e3, 5 * damping[index])
+            worth[index] = best_gain
             continue
         best_gain = _gain(without, target, coverage, curves[index])
         for _ in range(min(HOLD, trials - done)):
@@ -243,6 +293,7 @@ def _improve(canvas, target, curves, trials, rng, narrowest, widest, coarse, fin
                 best_gain = gain
                 curves[index] = trial
             done += 1
+        worth[index] = best_gain
 
 
 def to_curves(strokes: Array) -> Curves:
@@ -304,6 +355,16 @@ def improve(
     narrowest, widest = radii(limits)
     if len(better) and trials:
         _improve(
-            canvas, target, better, trials, rng, narrowest, widest, tuning.coarse_px, tuning.fine_px, tuning.newton
+            canvas,
+            target,
+            better,
+            trials,
+            rng,
+            narrowest,
+            widest,
+            tuning.coarse_px,
+            tuning.fine_px,
+            tuning.newton,
+            tuning.replace,
         )
     return better
