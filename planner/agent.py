@@ -31,6 +31,8 @@ TEMPERATURE: Final = 1.0
 """Of the policy's proposals."""
 BATCH: Final = 128
 """Rollouts that are advanced together, at most."""
+DREAMING: Final = (0.75, 0.15)
+"""Of the first stroke of a dream, and of those after it: what is painted is chosen freely, and then done with care."""
 MOST_PLACED: Final = 300
 """Renders that pure search spends on placing a stroke, at most."""
 # Tuned on MNIST's last 5000 training images, as are the numbers above.
@@ -152,7 +154,7 @@ class Agent:
             targets, canvases = (np.repeat(image[None], continuations, axis=0) for image in (target, canvas))
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                found = rollout(self.policy, targets, canvases, strokes, limits, samples, TEMPERATURE)
+                found = rollout(self.policy, targets, canvases, strokes, limits, samples, (TEMPERATURE, TEMPERATURE))
             begun = [search.to_curves(program) for program in found]
             left = renders - strokes * (samples + 2)
         tuning = BRIEF if left < BRIEF_RENDERS * strokes else THOROUGH
@@ -196,7 +198,7 @@ class Agent:
         seeds: Sequence[int],
         strokes: int,
         limits: WidthLimits | None = None,
-        temperature: float = TEMPERATURE,
+        temperatures: tuple[float, float] = DREAMING,
     ) -> Array:
         """Return what an unconditional agent paints by itself, a program (n, strokes, 12) for each seed (n,)."""
         assert self.policy is not None, "pure search wants nothing"
@@ -205,14 +207,18 @@ class Agent:
         for first in range(0, len(seeds), BATCH):
             luck = Luck.of(seeds[first : first + BATCH], self.policy, strokes)
             paper = np.repeat(blank(64)[None], len(luck.noise), axis=0)
-            found.append(rollout(self.policy, None, paper, strokes, limits or WidthLimits(), 1, temperature, luck))
+            found.append(rollout(self.policy, None, paper, strokes, limits or WidthLimits(), 1, temperatures, luck))
         return np.concatenate(found)
 
     def dream(
-        self, seed: int, strokes: int, limits: WidthLimits | None = None, temperature: float = TEMPERATURE
+        self,
+        seed: int,
+        strokes: int,
+        limits: WidthLimits | None = None,
+        temperatures: tuple[float, float] = DREAMING,
     ) -> StrokeProgram:
         """Return what an unconditional agent paints by itself: the seed alone decides."""
-        return self.program(self.dreams([seed], strokes, limits, temperature)[0], None, seed)
+        return self.program(self.dreams([seed], strokes, limits, temperatures)[0], None, seed)
 
     def program(self, strokes: Array, target: Image | None, seed: int) -> StrokeProgram:
         """Return strokes (n, 12), for a target (64, 64) or of a dream, with this agent as their provenance."""

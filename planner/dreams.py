@@ -66,13 +66,15 @@ class Dreams:
     """(n, 64, 64) what was dreamt."""
 
 
-def measure(agent: Agent, count: int, temperature: float, judge: Path | None, data: Path, setting: Setting) -> Dreams:
+def measure(
+    agent: Agent, count: int, temperatures: tuple[float, float], judge: Path | None, data: Path, setting: Setting
+) -> Dreams:
     """Let an agent dream, with one seed after another, and measure.
 
     Args:
         agent: An unconditional one.
         count: Dreams; as many real digits are the floor, and as many random programs the ceiling.
-        temperature: Of the policy's sampling.
+        temperatures: Of the sampling of a dream's first stroke, and of those after it.
         judge: The classifier's file, as `obtain` takes it.
         data: Folder with MNIST.
         setting: How to paint; its seed is the first dream's.
@@ -87,7 +89,7 @@ def measure(agent: Agent, count: int, temperature: float, judge: Path | None, da
     strokes, seed = setting.strokes, setting.seed
     agent.dreams([seed], 1)  # compiled code is loaded once, before the clock starts
     started = time.perf_counter()
-    programs = agent.dreams(range(seed, seed + count), strokes, temperature=temperature)
+    programs = agent.dreams(range(seed, seed + count), strokes, temperatures=temperatures)
     canvases = painted(programs, setting)
     seconds = (time.perf_counter() - started) / count
     if setting.save is not None:

@@ -42,7 +42,7 @@ def rollout(
     strokes: int,
     limits: WidthLimits,
     samples: int = 0,
-    temperature: float = 1.0,
+    temperatures: tuple[float, float] = (1.0, 1.0),
     luck: Luck | None = None,
 ) -> Array:
     """Return the programs (n, strokes, 12) of one rollout each.
@@ -54,7 +54,7 @@ def rollout(
         strokes: Strokes a program.
         limits: Widths that the brush can paint.
         samples: Strokes tried at each canvas, of which the best is kept; 0 for the likeliest one, untried.
-        temperature: Of the sampling.
+        temperatures: Of the sampling of the first stroke, and of those after it.
         luck: Of an unconditional policy, with one sample a canvas; None for no noise and PyTorch's random numbers.
     """
     count, tries = len(canvases), max(1, samples)
@@ -78,7 +78,7 @@ def rollout(
             limits,
             count * tries,
             greedy=samples == 0,
-            temperature=temperature,
+            temperature=temperatures[min(step, 1)],
             chance=None if luck is None else luck.chance[:, step],
         )
         tried, painted = try_strokes(world, drawn, tries)

@@ -72,8 +72,11 @@ class Args:
     """Measure the policy alone and pure search with as many renders, too."""
     engine: Literal["solid", "mypaint"] = "solid"
     """Engine in which the programs are measured; search plans in the solid one."""
-    temperature: Annotated[float, tyro.conf.arg(metavar="T")] = 1.0
-    """Of the policy's sampling when it dreams."""
+    temperature: Annotated[
+        tuple[float, float] | None,
+        tyro.conf.arg(metavar="T T", help_behavior_hint="(default: as in spiral-paint --dream)"),
+    ] = None
+    """Of the sampling of a dream's first stroke, and of those after it."""
     seed: Whole = 0
     """Of the search, or of the first dream; the others' follow."""
     classifier: File = None
@@ -110,8 +113,9 @@ def check(args: Args) -> None:
         raise InputError("--first, --count: give an item from 0 on, and 1 item or more")
     if args.dreams is not None and not 2 <= args.dreams <= 10**6:
         raise InputError(f"--dreams {args.dreams}: give 2 or more, and a million at most")
-    if not 0 < args.temperature <= 10:
-        raise InputError(f"--temperature {args.temperature:g}: give more than 0, and 10 at most")
+    if args.temperature is not None and not all(0 < each <= 10 for each in args.temperature):
+        given = " ".join(f"{each:g}" for each in args.temperature)
+        raise InputError(f"--temperature {given}: give more than 0, and 10 at most")
     if not 0 <= args.seed < 2**31:
         raise InputError(f"--seed {args.seed}: give a whole number from 0 to {2**31 - 1}")
     strange = OF_TARGETS if args.dreams is not None else OF_DREAMS
@@ -189,15 +193,17 @@ def reproduce(args: Args, agent: Agent) -> tuple[dict[str, Any], str]:
 def dream(args: Args, agent: Agent) -> tuple[dict[str, Any], str]:
     """Return the figures as they are written to the JSON file, and the table."""
     from planner import dreams
+    from planner.agent import DREAMING
     from planner.reproduction import Setting
     from sim import whole_file
 
     assert args.dreams is not None
     setting = Setting(args.strokes, args.seed, engine(args), folder_for(args.save, ""))
-    measured = dreams.measure(agent, args.dreams, args.temperature, args.classifier, args.data, setting)
+    temperatures = args.temperature or DREAMING
+    measured = dreams.measure(agent, args.dreams, temperatures, args.classifier, args.data, setting)
     if args.sheet is not None:
         whole_file.write_image(args.sheet, dreams.sheet(measured.canvases, args.data))
-    kept = {name: getattr(args, name) for name in ("strokes", "temperature", "seed", "engine")}
+    kept = {name: getattr(args, name) for name in ("strokes", "seed", "engine")} | {"temperature": list(temperatures)}
     return {"model": agent.name, **kept, **dreams.figures(measured)}, dreams.table(measured)
 
 

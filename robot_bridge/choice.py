@@ -21,7 +21,7 @@ Judge = Literal["error", "discriminator", "both"]
 
 CONTINUATIONS: Final = 2
 """Ways to go on that are compared at each look; one of them is the rest of the last plan, where there is one."""
-AHEAD: Final = Tuning(coarse_px=1.5, fine_px=0.35, newton=0.5)
+AHEAD: Final = Tuning(coarse_px=1.5, fine_px=0.35, newton=0.5, replace=0.0)
 """How strokes that are good already are improved."""
 SURE_TOUCH: Final = 1.1
 """The narrowest planned width over the narrowest that the brush paints."""

@@ -128,7 +128,7 @@ def test_the_policy_alone_makes_the_same_of_many_as_of_one(printed_mnist: Path) 
         (["--dreams", "9", "--renders", "500"], "--renders: is for targets; leave it out"),
         (["--dreams", "1"], "--dreams 1: give 2 or more"),
         (["--dreams", "9", "--model", "line-art"], "the model line-art reproduces targets"),
-        (["--dreams", "9", "--temperature", "0"], "--temperature 0: give more than 0"),
+        (["--dreams", "9", "--temperature", "0.5", "0"], "--temperature 0.5 0: give more than 0"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(

@@ -41,7 +41,7 @@ def test_improving_never_raises_the_error(target: np.ndarray) -> None:
     curves = search.place(canvas, target, 6, 20, rng, LIMITS)
     before = error(search.to_strokes(curves), target)
     for trials, newton in ((1, 1.0), (10, 0.5), (100, 1.0), (300, 0.0)):
-        curves = search.improve(canvas, target, curves, trials, rng, LIMITS, Tuning(3.0, 0.5, newton))
+        curves = search.improve(canvas, target, curves, trials, rng, LIMITS, Tuning(3.0, 0.5, newton, replace=0.1))
         after = error(search.to_strokes(curves), target)
         assert after <= before + 1e-7
         before = after
@@ -107,5 +107,23 @@ def test_gauss_newton_alone_finds_a_stroke_from_nearby() -> None:
     true = np.array([[12.0, 14.0, 40.0, 20.0, 48.0, 50.0, 3.0, 2.0]])
     target = render(search.to_strokes(true))
     near = true + 1.2
-    found = search.improve(blank(64), target, near, 60, rng, WidthLimits(), Tuning(3.0, 0.5, 1.0))
+    found = search.improve(blank(64), target, near, 60, rng, WidthLimits(), Tuning(3.0, 0.5, 1.0, replace=0.0))
     assert np.abs(found - true).max() < 0.05
+
+
+def test_a_stroke_of_no_use_is_put_where_ink_is_missing() -> None:
+    target = blank(64)
+    lines = np.zeros((2, 12))
+    lines[:, :6] = [[0.2, 0.2, 0.5, 0.2, 0.8, 0.2], [0.2, 0.8, 0.5, 0.8, 0.8, 0.8]]
+    lines[:, 6], lines[:, 7:9] = 0.06, 1
+    paint(target, lines)
+    twice = search.to_curves(lines[[0, 0]])
+    far, near = (
+        error(search.to_strokes(search.improve(blank(64), target, twice, 300, rng, LIMITS, tuning)), target)
+        for rng, tuning in (
+            (np.random.default_rng(0), Tuning(1.0, 0.5, 0.9, replace=0.0)),
+            (np.random.default_rng(0), Tuning(1.0, 0.5, 0.9, replace=0.1)),
+        )
+    )
+    assert far > 0.02, "random changes do not get across the paper"
+    assert near < 0.1 * far
