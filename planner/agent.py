@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from planner.discriminator import Discriminator
     from planner.policy import Policy
 
-RENDERS: Final = 6000
+RENDERS: Final = 20_000
 """Canvas renders a plan, by default."""
+AT_A_LOOK: Final = 3000
+"""Canvas renders each way to go on that is proposed between two looks, by default."""
 MOST_SAMPLES: Final = 8
 """Strokes that are tried at each canvas, at most."""
 TEMPERATURE: Final = 1.0
@@ -169,7 +171,7 @@ class Agent:
         seed: int,
         limits: WidthLimits,
         continuations: int = 4,
-        renders: int = RENDERS // 2,
+        renders: int = AT_A_LOOK,
     ) -> list[Proposal]:
         """Return several ways to go on from a canvas (64, 64), each of at most `strokes` strokes."""
         found = self.search(target, canvas, strokes, seed, limits, renders, continuations)

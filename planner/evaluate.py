@@ -35,7 +35,7 @@ examples:
   spiral-evaluate --data data --set mnist-test --count 1000 --renders 500 2000 --against-search
   spiral-evaluate --data data --dreams 1000 --model digits --sheet digits.png
 """
-OF_TARGETS: Final = ("first", "count", "renders", "search", "against_search")
+OF_TARGETS: Final = ("first", "count", "every", "renders", "search", "against_search")
 OF_DREAMS: Final = ("temperature", "classifier", "sheet")
 Whole = Annotated[int, tyro.conf.arg(metavar="N")]
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")]
@@ -58,6 +58,8 @@ class Args:
     """First item of --set."""
     count: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="(default: all)")] = None
     """Items of --set."""
+    every: Whole = 1
+    """Take each N-th item of --set; some sets are in an order."""
     model: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="(default: line-art or digits)")] = (
         None
     )
@@ -111,6 +113,8 @@ def check(args: Args) -> None:
         raise InputError("--against-search: compares policy and search with pure search; drop the other option")
     if args.first < 0 or (args.count is not None and args.count < 1):
         raise InputError("--first, --count: give an item from 0 on, and 1 item or more")
+    if args.every < 1:
+        raise InputError(f"--every {args.every}: give 1 or more")
     if args.dreams is not None and not 2 <= args.dreams <= 10**6:
         raise InputError(f"--dreams {args.dreams}: give 2 or more, and a million at most")
     if args.temperature is not None and not all(0 < each <= 10 for each in args.temperature):
@@ -150,9 +154,9 @@ def items_of(args: Args) -> list[Item]:
     whole = datasets.split(args.part, args.data)
     if args.first >= len(whole):
         raise InputError(f"--first {args.first}: {args.part} has {len(whole)} items; give a smaller number")
-    chosen = whole[args.first : None if args.count is None else args.first + args.count]
-    pictures = chosen.astype(np.float32) / np.float32(255)
-    return [Item(f"{args.part}-{index:05d}", picture) for index, picture in enumerate(pictures, start=args.first)]
+    which = np.arange(args.first, len(whole), args.every)[: args.count]
+    pictures = whole[which].astype(np.float32) / np.float32(255)
+    return [Item(f"{args.part}-{index:05d}", picture) for index, picture in zip(which, pictures, strict=True)]
 
 
 def reproduce(args: Args, agent: Agent) -> tuple[dict[str, Any], str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from calibration.calibration import Calibration
 from planner import search
 from planner.actions import CANVAS_PX, WidthLimits
-from planner.agent import RENDERS, Agent, Proposal, Verdict, useful
+from planner.agent import AT_A_LOOK, Agent, Proposal, Verdict, useful
 from planner.search import Tuning
 from sim.canvas import blank
 from sim.stroke import COLUMNS
@@ -107,10 +107,10 @@ class Choice:
         count = CONTINUATIONS - (1 if len(ahead) else 0)
         proposals = self._agent.propose(self._target, canvas, strokes, seed, self._limits, count)
         if len(ahead):
-            proposals.append(self._improved(ahead, canvas, seed, RENDERS // 2))
+            proposals.append(self._improved(ahead, canvas, seed, AT_A_LOOK))
         proposals.sort(key=self._cost)
         # Improving one further is cheaper than proposing more, and pays more.
-        better = self._improved(proposals[0].strokes, canvas, seed, RENDERS)
+        better = self._improved(proposals[0].strokes, canvas, seed, 2 * AT_A_LOOK)
         if self._cost(better) < self._cost(proposals[0]):
             proposals[0] = better
         return proposals
