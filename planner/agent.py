@@ -33,7 +33,7 @@ TEMPERATURE: Final = 1.0
 """Of the policy's proposals."""
 BATCH: Final = 128
 """Rollouts that are advanced together, at most."""
-DREAMING: Final = (0.75, 0.15)
+DREAMING: Final = (0.8, 0.3)
 """Of the first stroke of a dream, and of those after it: what is painted is chosen freely, and then done with care."""
 MOST_PLACED: Final = 300
 """Renders that pure search spends on placing a stroke, at most."""
