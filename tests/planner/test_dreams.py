@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from planner import checkpoint, dreams
-from planner.agent import Agent
+from planner.agent import DREAMING, Agent
 from planner.classifier import Reading
 from planner.discriminator import build_discriminator
 from planner.policy import Kind, build
@@ -92,7 +92,7 @@ def test_the_nearest_picture_is_that_of_a_search_through_all() -> None:
 def test_dreams_are_measured_beside_real_digits_and_random_strokes(
     dreamer: Agent, printed_mnist: Path, tmp_path: Path
 ) -> None:
-    measured = dreams.measure(dreamer, 12, 1.0, None, printed_mnist, Setting(3, 20, save=tmp_path))
+    measured = dreams.measure(dreamer, 12, DREAMING, None, printed_mnist, Setting(3, 20, save=tmp_path))
     np.testing.assert_array_equal(measured.canvases[2], render(dreamer.dream(22, 3).strokes))
     assert sorted(file.name for file in tmp_path.iterdir())[:2] == ["novice-20.json", "novice-20.png"]
     ours, floor, ceiling, wide = measured.rows
