@@ -21,6 +21,7 @@ from tqdm import tqdm
 from benchmarks.arm import BRUSH, SIDE_M, given
 from planner.actions import WidthLimits
 from planner.agent import Agent
+from planner.collection import shades
 from planner.datasets import split
 from robot_bridge.choice import SURE_TOUCH
 from robot_bridge.interrupts import quiet
@@ -104,7 +105,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     try:
-        targets = split("mnist-test", args.data)[: args.count].astype(np.float32) / np.float32(255)
+        targets = shades(split("mnist-test", args.data)[: args.count])
         engines: dict[str, Painter] = {"solid": canvas.render, "MyPaint, as it is": mypaint.render}
         engines["MyPaint, radius matched"] = matched()
     except InputError as error:

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from planner import checkpoint, datasets
 from planner.actions import WidthLimits
+from planner.collection import shades
 from planner.episode import rollout
 from planner.policy import Policy
 from planner.train import Args
@@ -124,7 +125,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     sets, held = datasets.line_art(given.data, ["mnist"])
-    targets = held["mnist"][:MEASURED].astype(np.float32) / np.float32(255)
+    targets = shades(held["mnist"][:MEASURED])
     options: dict[str, Any] = {"batch": given.batch, "strokes": STROKES, "sets": ("mnist",), "data": given.data}
     learning = {"credit": "change", "critic_updates": given.critic, "learning_rate": given.learning_rate}
     with tempfile.TemporaryDirectory() as folder:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from planner.actions import Pen, WidthLimits
-from planner.datasets import Source
+from planner.collection import Source, shades
 from planner.environment import Environment
 from planner.policy import NOISE, Memory, Policy
 from planner.rollout import Choice, Stroke, decode_stroke, no_action, try_strokes
@@ -68,6 +68,21 @@ class Standing:
     """(B, C) the action before."""
     left: int
     """Strokes still to paint."""
+
+    @classmethod
+    def fresh(
+        cls, policy: Policy, targets: NDArray[np.uint8], canvases: Image, strokes: int, rng: np.random.Generator
+    ) -> Standing:
+        """Return episodes of so many strokes at their beginning, with noise of their own."""
+        batch = len(targets)
+        noise = torch.from_numpy(rng.standard_normal((batch, NOISE)).astype(np.float32))
+        memory = policy.initial_memory(batch, noise)
+        return cls(targets, canvases, Pen.at_start(batch), memory, no_action(batch), strokes)
+
+    @property
+    def wanted(self) -> Image:
+        """The targets (B, 64, 64) in [0, 1]."""
+        return shades(self.targets)
 
     def state(self) -> dict[str, Any]:
         """Return all of it as what a checkpoint can hold."""
@@ -163,17 +178,14 @@ class Actor:
         canvases = np.ones(targets.shape, np.float32)
         if self.painted is not None and self.rng.random() < settings.begun_share:
             targets, canvases = self.painted
-        batch = len(targets)
-        noise = torch.from_numpy(self.rng.standard_normal((batch, NOISE)).astype(np.float32))
-        memory = self.policy.initial_memory(batch, noise)
         strokes = settings.strokes or STROKES.get(name, OTHERS_STROKES)
-        return Standing(targets, canvases, Pen.at_start(batch), memory, no_action(batch), strokes)
+        return Standing.fresh(self.policy, targets, canvases, strokes, self.rng)
 
     @torch.no_grad()
     def act(self, schooling: Schooling = Schooling(), version: int = 0) -> Trajectory:
         """Paint on, or anew where the episodes are done, and return what was done."""
         start = self.standing or self.begin()
-        targets = start.targets.astype(np.float32) / np.float32(255)
+        targets = start.wanted
         shown = torch.from_numpy(targets) if self.policy.kind.conditional else None
         world = Environment(targets, start.canvases)
         world.pen, memory, before = start.pen, start.memory, start.before

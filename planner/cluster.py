@@ -14,7 +14,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, Final
 
@@ -35,13 +35,13 @@ STORE_BYTES: Final = 512 * 2**20
 """Room for weights and messages in a local cluster's object store, beside the data sets."""
 
 
-def connect(address: str, cpus: int, store: int = STORE_BYTES) -> ModuleType:
+def connect(address: str, cpus: int, pictures: Iterable[Source]) -> ModuleType:
     """Join a cluster, or start one on this machine, and return Ray.
 
     Args:
         address: `HOST:PORT` of the head node, `auto` for the cluster that this machine is a node of, or `local`.
         cpus: Of a local cluster.
-        store: Size of a local cluster's object store [bytes].
+        pictures: For which a local cluster's object store has room.
 
     Raises:
         InputError: Ray is not installed, or the cluster does not answer or refuses.
@@ -55,6 +55,7 @@ def connect(address: str, cpus: int, store: int = STORE_BYTES) -> ModuleType:
         raise InputError("--cluster needs Ray: pip install 'spiral_painter[cluster]'") from None
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.FATAL}
     if address == "local":
+        store = STORE_BYTES + sum(each.nbytes for each in pictures if isinstance(each, np.ndarray))
         options |= {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": store, "address": "local"}
     elif address == "auto":
         options |= {"address": address}
@@ -158,8 +159,7 @@ class ClusterActors:
         Raises:
             InputError: As `connect`.
         """
-        data = sum(pictures.nbytes for pictures in sets.values() if isinstance(pictures, np.ndarray))
-        self.ray = connect(address, count, data + STORE_BYTES)
+        self.ray = connect(address, count, sets.values())
         self.kind, self.settings, self.seed, self.patience_s = policy.kind, settings, seed, patience_s
         self.started, self.losses = 0, Losses()
         self.sets = self.ray.put(dict(sets))

@@ -10,12 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.target import SIDE_PX
+from sim.canvas import Image
 from sim.errors import InputError
 
 Pictures = NDArray[np.uint8]
 """(n, 64, 64), 255 is white paper; or (n, 64, 64, 3) RGB in colour."""
 Indices = NDArray[np.int64]
 """(n,) positions in a collection."""
+
+
+def shades(pictures: Pictures) -> Image:
+    """Return pictures as the canvas has them: float32 in [0, 1], 1 is white paper."""
+    return pictures.astype(np.float32) / np.float32(255)
 
 
 @dataclass(frozen=True)

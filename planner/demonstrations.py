@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from planner.acting import ANY_WIDTH, Standing, Trajectory, stacked
-from planner.actions import COMPONENTS, Pen
-from planner.datasets import Source
-from planner.environment import Environment
-from planner.policy import NOISE, Policy
-from planner.rollout import Choice, decode_stroke, no_action, try_strokes
+from planner.actions import COMPONENTS
+from planner.collection import Source, shades
+from planner.episode import play
+from planner.policy import Policy
+from planner.rollout import Choice
 from sim import whole_file
 from sim.errors import InputError
 
@@ -41,16 +41,8 @@ class Demonstrations:
         steps = self.programs.jumped.shape[1]
         lesson = self.programs.map(lambda part: np.moveaxis(part[index], 1, 0))
         lesson = Choice(lesson.jumped, lesson.jump.astype(np.int64), lesson.paint.astype(np.int64))
-        noise = torch.from_numpy(rng.standard_normal((batch, NOISE)).astype(np.float32))
-        nothing = np.zeros((batch, 64, 64), np.uint8)
-        start = Standing(
-            nothing,
-            np.ones((batch, 64, 64), np.float32),
-            Pen.at_start(batch),
-            policy.initial_memory(batch, noise),
-            no_action(batch),
-            steps,
-        )
+        paper = np.ones((batch, 64, 64), np.float32)
+        start = Standing.fresh(policy, np.zeros(paper.shape, np.uint8), paper, steps, rng)
         drawn = lesson.map(lambda part: part[:, :, None][:, :, :0])
         return Trajectory(start, drawn, np.zeros((steps, batch, 0), np.float32), lesson)
 
@@ -83,23 +75,10 @@ def demonstrate(policy: Policy, pictures: Source, strokes: int) -> Demonstration
 
     found = []
     for first in tqdm(range(0, len(pictures), BATCH), unit="batch", desc="demonstrations", disable=None):
-        targets = pictures[first : first + BATCH].astype(np.float32) / np.float32(255)
-        count = len(targets)
-        world, target = Environment(targets), torch.from_numpy(targets)
-        memory, before = policy.initial_memory(count), no_action(count)
-        painted = []
-        for step in range(strokes):
-            view = policy.look(torch.from_numpy(world.canvases), target)
-            left = torch.full((count,), strokes - step)
-            advanced = policy.remember(view, before, left, memory)
-            drawn = decode_stroke(
-                policy, view, left, advanced, world.pen, ANY_WIDTH, count * SAMPLES, temperature=TEMPERATURE
-            )
-            tried, _ = try_strokes(world, drawn, SAMPLES)
-            best = tried.errors().reshape(count, SAMPLES).argmin(axis=1) + np.arange(count) * SAMPLES
-            world.take(tried, best)
-            painted.append(drawn.choice.at(best))
-            memory, before = drawn.memory.chosen(torch.from_numpy(best)), torch.from_numpy(painted[-1].paint)
+        targets = shades(pictures[first : first + BATCH])
+        paper = np.ones_like(targets)
+        played = play(policy, targets, paper, strokes, ANY_WIDTH, SAMPLES, (TEMPERATURE, TEMPERATURE))
+        painted = [choice for choice, _ in played]
         found.append(stacked(painted).map(lambda part: np.moveaxis(part, 0, 1)))
     jumped, jump, paint = (np.concatenate(parts) for parts in zip(*found, strict=True))
     assert jump.shape[2] == len(COMPONENTS)

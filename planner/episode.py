@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from planner.actions import WidthLimits
 from planner.environment import Environment
 from planner.policy import NOISE, Policy
-from planner.rollout import decode_stroke, no_action, try_strokes
+from planner.rollout import Choice, decode_stroke, no_action, try_strokes
 from sim.canvas import Image
 from sim.stroke import Array
 
@@ -35,7 +35,7 @@ class Luck(NamedTuple):
 
 
 @torch.no_grad()
-def rollout(
+def play(
     policy: Policy,
     targets: Image | None,
     canvases: Image,
@@ -44,8 +44,8 @@ def rollout(
     samples: int = 0,
     temperatures: tuple[float, float] = (1.0, 1.0),
     luck: Luck | None = None,
-) -> Array:
-    """Return the programs (n, strokes, 12) of one rollout each.
+) -> Iterator[tuple[Choice, Array]]:
+    """Yield stroke by stroke what one rollout each chooses (n,), and the strokes (n, 12) that it paints.
 
     Args:
         policy: The policy.
@@ -64,7 +64,6 @@ def rollout(
     before = no_action(count)
     # A copy: a target that is read-only is none of torch's business.
     target = None if targets is None else torch.from_numpy(np.array(targets))
-    programs = []
     for step in range(strokes):
         view = policy.look(torch.from_numpy(world.canvases), target)
         left = torch.full((count,), strokes - step)
@@ -83,7 +82,11 @@ def rollout(
         )
         tried, painted = try_strokes(world, drawn, tries)
         best = tried.errors().reshape(count, tries).argmin(axis=1) + np.arange(count) * tries
-        programs.append(painted[best])
         world.take(tried, best)
         memory, before = drawn.memory.chosen(torch.from_numpy(best)), torch.from_numpy(drawn.paint[best])
-    return np.stack(programs, axis=1)
+        yield drawn.choice.at(best), painted[best]
+
+
+def rollout(*given: Any, **more: Any) -> Array:
+    """Return the programs (n, strokes, 12) of one rollout each; arguments as `play`."""
+    return np.stack([painted for _, painted in play(*given, **more)], axis=1)

@@ -138,6 +138,7 @@ def items_of(args: Args) -> list[Item]:
     import numpy as np
 
     from planner import datasets
+    from planner.collection import shades
     from planner.reproduction import Item
     from planner.target import Target, images_in
 
@@ -155,7 +156,7 @@ def items_of(args: Args) -> list[Item]:
     if args.first >= len(whole):
         raise InputError(f"--first {args.first}: {args.part} has {len(whole)} items; give a smaller number")
     which = np.arange(args.first, len(whole), args.every)[: args.count]
-    pictures = whole[which].astype(np.float32) / np.float32(255)
+    pictures = shades(whole[which])
     return [Item(f"{args.part}-{index:05d}", picture) for index, picture in zip(which, pictures, strict=True)]
 
 

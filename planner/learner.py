@@ -58,8 +58,7 @@ class Painted:
 
 def paint_again(trajectory: Trajectory) -> Painted:
     """Paint what an actor painted, from its actions."""
-    targets = trajectory.start.targets
-    world = Environment(targets.astype(np.float32) / np.float32(255), trajectory.start.canvases)
+    world = Environment(trajectory.start.wanted, trajectory.start.canvases)
     world.pen = trajectory.start.pen
     steps, batch, samples = trajectory.log_probability.shape
     canvases, pens, tries = [], [], []
@@ -69,7 +68,7 @@ def paint_again(trajectory: Trajectory) -> Painted:
         if samples:
             drawn = trajectory.drawn_at(step)
             tried, _ = try_strokes(world, drawn, samples)
-            tries.append(tried.canvases.reshape(batch, samples, *targets.shape[1:]))
+            tries.append(tried.canvases.reshape(batch, samples, *world.canvases.shape[1:]))
         world.take(try_strokes(world, trajectory.went(step), 1)[0], np.arange(batch))
     return Painted(np.stack(canvases), pens, np.stack(tries) if tries else None, world.canvases)
 
@@ -95,7 +94,7 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted) -> Said:
     start = trajectory.start
     steps, batch, samples = trajectory.log_probability.shape
     everything = painted.canvases if trajectory.last else np.concatenate((painted.canvases, painted.ends[None]))
-    target = torch.from_numpy(start.targets.astype(np.float32) / np.float32(255)) if policy.kind.conditional else None
+    target = torch.from_numpy(start.wanted) if policy.kind.conditional else None
     shown = None if target is None else target.repeat(len(everything), 1, 1)
     views = policy.look(torch.from_numpy(everything).flatten(0, 1), shown)
     memory, before = start.memory, start.before
@@ -180,7 +179,7 @@ def policy_loss(
         discriminator,
         torch.from_numpy(painted.canvases),
         torch.from_numpy(painted.tries),
-        torch.from_numpy(trajectory.start.targets.astype(np.float32) / np.float32(255)),
+        torch.from_numpy(trajectory.start.wanted),
         torch.from_numpy(trajectory.drawn.jumped),
         trajectory.last,
     )

@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from planner.cluster import STORE_BYTES, connect
+from planner.cluster import connect
 from planner.datasets import Source
-from planner.training import Run, begin
+from planner.training import Run, begin, total
 from planner.training_state import State
 from planner.validation import validate
 from sim.errors import InputError
@@ -69,8 +69,7 @@ class Member:
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint."""
-        self.run.state.acting = self.run.source.state()
-        self.run.state.keep(folder)
+        self.run.keep(folder)
 
     def take(self, folder: Path, settings: Mapping[str, Any], number: int) -> None:
         """Go on from a checkpoint, of its own or of a better one, with these settings and with other random numbers."""
@@ -85,11 +84,6 @@ class Member:
         state.history.append({"update": state.update, "words": words_of(self.run.args)})
         self.run.source.close()
         self.run.source = self.run.actors()
-
-
-def total(args: Args) -> int:
-    """Return the updates of a run."""
-    return args.imitation_updates + args.critic_updates + args.updates
 
 
 def trainable() -> type:
@@ -134,8 +128,7 @@ def train_population(args: Args, sets: dict[str, Source], held: dict[str, Source
     # No tables and no files for each result: `Told` says it in a line.
     os.environ |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
     warnings.filterwarnings("ignore", module="ray.tune")
-    data = sum(each.nbytes for each in (*sets.values(), *held.values()) if isinstance(each, np.ndarray))
-    ray = connect(args.cluster or "local", os.cpu_count() or 1, data + STORE_BYTES)
+    ray = connect(args.cluster or "local", os.cpu_count() or 1, (*sets.values(), *held.values()))
     try:
         results = fit(args, sets, held)
     finally:

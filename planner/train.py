@@ -252,14 +252,15 @@ def run(args: Args, run: Run, held: dict[str, datasets.Source]) -> dict[str, flo
     from torch.utils.tensorboard import SummaryWriter
     from tqdm import tqdm
 
+    from planner.training import total
     from planner.validation import validate
 
     state = run.state
     writer = SummaryWriter(str(args.out / "log"))
-    total = args.imitation_updates + args.critic_updates + args.updates
+    end = total(args)
     checked = time.monotonic()
-    with tqdm(total=total, initial=state.update, unit="update", disable=None) as progress, interruptible() as stopped:
-        while state.update < total:
+    with tqdm(total=end, initial=state.update, unit="update", disable=None) as progress, interruptible() as stopped:
+        while state.update < end:
             started = time.monotonic()
             log = run.update()
             state.seconds += time.monotonic() - started

@@ -13,7 +13,7 @@ from planner import checkpoint, datasets
 from planner.acting import Acting, Actor, Schooling, Trajectory
 from planner.actors import Actors
 from planner.demonstrations import Demonstrations, demonstrate
-from planner.discriminator import build_discriminator
+from planner.discriminator import Discriminator, build_discriminator
 from planner.learner import Costs, paint_again, policy_loss, teach_discriminator
 from planner.policy import Kind, Policy, build
 from planner.recordings import Recordings
@@ -107,7 +107,7 @@ def begin(args: Args) -> State:
     return state
 
 
-def initialise(policy: Policy, discriminator: torch.nn.Module, path: Path) -> dict[str, Any]:
+def initialise(policy: Policy, discriminator: Discriminator, path: Path) -> dict[str, Any]:
     """Take over the weights of a checkpoint; of one for the other task, conditional or not, those that fit.
 
     Returns:
@@ -119,13 +119,17 @@ def initialise(policy: Policy, discriminator: torch.nn.Module, path: Path) -> di
     given, judge, about = checkpoint.load(path)
     if given.kind.net != policy.kind.net or given.kind.colour != policy.kind.colour:
         raise InputError(f"{path}: weights of the {given.kind.net} net; give --net {given.kind.net} or drop --weights")
-    same = given.kind == policy.kind
-    policy.load_state_dict(given.state_dict(), strict=same)
-    if same and type(judge) is type(discriminator) and judge.state_dict().keys() == discriminator.state_dict().keys():
+    policy.load_state_dict(given.state_dict(), strict=given.kind == policy.kind)
+    if judge.settings == discriminator.settings:
         discriminator.load_state_dict(judge.state_dict())
     return {"name": path.stem} | {
         key: about[key] for key in ("updates", "minutes", "history", "parent") if key in about
     }
+
+
+def total(args: Args) -> int:
+    """Return the updates of a run, all stages together."""
+    return args.imitation_updates + args.critic_updates + args.updates
 
 
 @dataclass
@@ -213,10 +217,10 @@ class Run:
         demonstrations.save(kept)
         return demonstrations
 
-    def keep(self) -> None:
-        """Write a checkpoint."""
+    def keep(self, folder: Path | None = None) -> None:
+        """Write a checkpoint, into the run's own folder or into another."""
         self.state.acting = self.source.state()
-        self.state.keep(self.args.out)
+        self.state.keep(folder or self.args.out)
 
     def update(self) -> dict[str, float]:
         """Learn from one batch and return what to log.
@@ -235,8 +239,7 @@ class Run:
             follow = FOLLOWED if now.stage == "imitation" else 0.0
             trajectory = self.source.next(Schooling(self.args.trials, follow) if schooled else Schooling())
             painted = paint_again(trajectory)
-            costs = now.costs
-            part, log = policy_loss(state.policy, state.discriminator, trajectory, painted, self.rewards, costs)
+            part, log = policy_loss(state.policy, state.discriminator, trajectory, painted, self.rewards, now.costs)
             loss = loss + part
             state.steps += trajectory.log_probability.size
         real = None
@@ -281,7 +284,7 @@ class Run:
                 hard-edged stroke is told at a glance, and the verdict says nothing of its shape.
         """
         state = self.state
-        targets = trajectory.start.targets.astype(np.float32) / np.float32(255)
+        targets = trajectory.start.wanted
         log = {"error": float(np.mean(np.square(ends - targets)))}
         if trajectory.last:
             state.replay.add(ends, targets)

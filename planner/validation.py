@@ -10,6 +10,7 @@ import torch
 
 from planner import datasets
 from planner.acting import ANY_WIDTH, OTHERS_STROKES, STROKES, Acting, Actor
+from planner.collection import shades
 from planner.episode import rollout
 from planner.learner import paint_again
 from planner.training_state import State
@@ -35,7 +36,7 @@ def validate(state: State, held: dict[str, datasets.Source], folder: Path) -> di
     if state.average.kind.conditional:
         rows = []
         for name, pictures in held.items():
-            targets = pictures[: JUDGED.get(name, OTHERS_JUDGED)].astype(np.float32) / np.float32(255)
+            targets = shades(pictures[: JUDGED.get(name, OTHERS_JUDGED)])
             strokes = STROKES.get(name, OTHERS_STROKES)
             programs = rollout(state.average, targets, np.ones_like(targets), strokes, ANY_WIDTH)
             painted = np.stack([render(strokes) for strokes in programs])

@@ -58,6 +58,12 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return os.environ | token | checks | home
 
 
+def known_to(address: str, env: dict[str, str]) -> list[str]:
+    """Return the nodes that a cluster says are at work."""
+    said = subprocess.run([str(RAY), "status", f"--address={address}"], env=env, capture_output=True, text=True)
+    return re.findall(r"^ *1 node_\w+", said.stdout, re.MULTILINE)
+
+
 @pytest.fixture(scope="module")
 def nodes(env: dict[str, str]) -> Iterator[tuple[str, Node, Node]]:
     with socket.socket() as free:
@@ -68,6 +74,8 @@ def nodes(env: dict[str, str]) -> Iterator[tuple[str, Node, Node]]:
     head = Node(env, "--head", f"--port={port}", "--include-dashboard=false", *ours)
     assert wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
     other = Node(env, f"--address={address}", *ours)
+    # A learner that comes before the second node would start both actors on the first.
+    assert wait_until(lambda: len(known_to(address, env)) == 2)
     yield address, head, other
     for node in (other, head):
         if node.process.poll() is None:
