@@ -16,10 +16,10 @@ from planner.discriminator import Discriminator, build_discriminator
 from planner.policy import Kind, Policy, build
 from sim.errors import InputError
 
-VERSION: Final = "2"
+VERSION: Final = "3"
 """Of the file's layout: a file of another version cannot be loaded."""
-EARLIER: Final = "1"
-"""Read as well: the lean conditional policy without a critic, with the spectral discriminator."""
+EARLIER: Final = ("1", "2")
+"""Read as well, though their nets lack parts; the first is always the lean conditional one."""
 
 
 def shipped() -> dict[str, Path]:
@@ -82,20 +82,20 @@ def load(path: Path) -> tuple[Policy, Discriminator, dict[str, object]]:
         with safetensors.safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             version = metadata.get("spiral_painter")
-            if version not in (VERSION, EARLIER):
+            if version not in (VERSION, *EARLIER):
                 raise InputError(
                     f"{path}: a checkpoint of version {version or 'unknown'}, this program reads version {VERSION}; "
                     "train it anew or install the program that wrote it"
                 )
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        if version == EARLIER:
+        if version == EARLIER[0]:
             policy, discriminator = build(Kind()), build_discriminator("spectral", conditional=True, colour=False)
         else:
             policy = build(Kind(**json.loads(metadata["policy"])))
             discriminator = build_discriminator(**json.loads(metadata["discriminator"]))
         for module, prefix in ((policy, "policy."), (discriminator, "discriminator.")):
             own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-            module.load_state_dict(policy.with_critic(own) if version == EARLIER and module is policy else own)
+            module.load_state_dict(policy.completed(own) if version in EARLIER and module is policy else own)
     except (OSError, safetensors.SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{path}: not a readable checkpoint ({reason}); get a whole copy of the file") from error

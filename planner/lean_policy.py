@@ -2,7 +2,9 @@
 
 A 4×4 stride-4 stem, and location heads that are a dot product between the decoder's state and 32 features of each of
 the 32×32 locations: local ones from the image plus learned ones, which alone would be a linear head of rank 32.
-The canvas's features do not depend on the action before, so that a jump costs no second pass over the image.
+To these come logits of the row and of the column, which aim at a single location anywhere. What is at the pen and at
+each location chosen goes back into the state. The canvas's features do not depend on the action before, so that a jump
+costs no second pass over the image.
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from planner.actions import CANVAS_PX, GRID, PAINT
+from planner.actions import CANVAS_PX, END_CELL, GRID, PAINT
 from planner.policy import NOISE, PLACES, WIDTH, Kind, Memory, Policy, View, new_critic, planes
 
 KEY: Final = 32
 """Features of a location."""
+PEN: Final = "pen"
+"""Where the pen is: looked at as the locations chosen are."""
 
 
 class ResidualBlock(nn.Module):
@@ -37,6 +41,8 @@ class ResidualBlock(nn.Module):
 class LeanPolicy(Policy):
     """The lean net."""
 
+    ADDED = (*Policy.ADDED, "axes.", "seen.")
+
     def __init__(self, kind: Kind) -> None:
         super().__init__(kind)
         self.stem = nn.Conv2d(8 if kind.colour else 4, 32, 4, stride=4)
@@ -55,6 +61,8 @@ class LeanPolicy(Policy):
         self.places = nn.Parameter(0.1 * torch.randn(KEY, GRID * GRID))
         self.embed = nn.ModuleDict({name: nn.Embedding(size, 128) for name, size in self.components.items()})
         self.mix = nn.ModuleDict({name: mixer() for name in self.components})
+        self.axes = nn.ModuleDict({name: silent(nn.Linear(WIDTH, 2 * GRID)) for name in PLACES})
+        self.seen = nn.ModuleDict({name: looker() for name in (PEN, *PLACES)})
         steps = (torch.arange(CANVAS_PX) + 0.5) / (CANVAS_PX / 2) - 1
         rows, columns = torch.meshgrid(steps, steps, indexing="ij")
         self.register_buffer("coordinates", torch.stack((columns, rows))[None], persistent=False)
@@ -85,6 +93,7 @@ class LeanPolicy(Policy):
         looked_up = [table(choice) for table, choice in zip(self.before.values(), before.clamp(min=0).T, strict=True)]
         flag, end, *others = looked_up
         past = acted * (flag + end) + painted * sum(others)
+        past = past + self.at(PEN, before[:, END_CELL], view.keys)
         left = left.float()[:, None]
         past = past + self.left(torch.cat((left / 20, 1 / left.clamp(min=1)), dim=1))
         if not self.kind.conditional:
@@ -96,13 +105,34 @@ class LeanPolicy(Policy):
         """Return the logits (n, size) of a component."""
         if name in PLACES:
             query = self.queries[name](state).view(len(keys), -1, KEY)
-            return (query @ keys).view(len(state), GRID * GRID)
+            rows, columns = self.axes[name](state).view(-1, 2, GRID).unbind(dim=1)
+            lines = rows[:, :, None] + columns[:, None, :]
+            return (query @ keys).view(len(state), GRID * GRID) + lines.flatten(1)
         found: Tensor = self.heads[name](state)
         return found
 
-    def follow(self, name: str, state: Tensor, choice: Tensor) -> Tensor:
+    def follow(self, name: str, state: Tensor, choice: Tensor, keys: Tensor) -> Tensor:
         """Return the decoder's state (n, 256) after a choice (n,)."""
-        return state + self.mix[name](torch.cat((state, self.embed[name](choice)), dim=1))
+        state = state + self.mix[name](torch.cat((state, self.embed[name](choice)), dim=1))
+        return state + self.at(name, choice, keys) if name in PLACES else state
+
+    def at(self, name: str, cells: Tensor, keys: Tensor) -> Tensor:
+        """Return what locations (n,) bring to the state (n, 256), given the keys of n views or of n/m each."""
+        index = cells.view(len(keys), 1, -1).expand(-1, KEY, -1)
+        there: Tensor = self.seen[name](keys.gather(2, index).transpose(1, 2).reshape(len(cells), KEY))
+        return there
+
+
+def silent(layer: nn.Linear) -> nn.Linear:
+    """Return a layer that adds nothing until it has learned."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def looker() -> nn.Sequential:
+    """Return what brings a location's features into the state, silent at first."""
+    return nn.Sequential(nn.Linear(KEY, 64), nn.ReLU(), silent(nn.Linear(64, WIDTH)))
 
 
 def mixer() -> nn.Sequential:

@@ -19,7 +19,7 @@ from planner.discriminator import Discriminator, Pair, discriminator_loss, gradi
 from planner.environment import Environment
 from planner.policy import Policy, View
 from planner.rewards import Rewards
-from planner.rollout import decode_stroke, try_strokes
+from planner.rollout import decode_stroke, remembered, try_strokes
 from planner.vtrace import vtrace
 from sim.canvas import Image
 
@@ -89,8 +89,15 @@ class Said:
     """Scalar: mean log-probability of the lessons; 0 without."""
 
 
-def say(policy: Policy, trajectory: Trajectory, painted: Painted) -> Said:
-    """Return what the policy says of a trajectory: all images in one pass, then step by step through the LSTM."""
+def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = True) -> Said:
+    """Return what the policy says of a trajectory: all images in one pass, then step by step through the LSTM.
+
+    Args:
+        policy: The learner's.
+        trajectory: What an actor did.
+        painted: What that painted.
+        drawn: Whether the strokes drawn are of interest, and not the lessons alone.
+    """
     start = trajectory.start
     steps, batch, samples = trajectory.log_probability.shape
     everything = painted.canvases if trajectory.last else np.concatenate((painted.canvases, painted.ends[None]))
@@ -99,31 +106,29 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted) -> Said:
     views = policy.look(torch.from_numpy(everything).flatten(0, 1), shown)
     memory, before = start.memory, start.before
     likely, entropy, values, taught = [], [], [], []
-    first = torch.arange(batch) * samples
-    for step in range(steps):
-        view = View(*(part[step * batch : (step + 1) * batch] for part in views))
+    # Split at once: the gradient of a slice is as large as what it was cut from, at every step anew.
+    each = [View(*parts) for parts in zip(*(torch.split(part, batch) for part in views), strict=True)]
+    for step, view in enumerate(each[:steps]):
         left = torch.full((batch,), start.left - step)
         advanced = policy.remember(view, before, left, memory)
         values.append(policy.value(advanced.hidden))
         pens = painted.pens[step]
-        if samples:
-            drawn = trajectory.drawn_at(step)
-            stroke = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch * samples, drawn)
+        if samples and drawn:
+            given = trajectory.drawn_at(step)
+            stroke = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch * samples, given)
             likely.append(stroke.log_probability.view(batch, samples))
             entropy.append(stroke.entropy.mean())
-            memory = stroke.memory.chosen(first)
         lesson = trajectory.lesson_at(step)
         if lesson is not None:
-            given = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch, lesson)
-            taught.append(given.log_probability.mean())
-            followed = trajectory.followed
-            memory = given.memory if followed is None else given.memory.where(torch.from_numpy(followed[step]), memory)
-        before = torch.from_numpy(trajectory.went(step).paint)
+            soft = trajectory.soft_at(step)
+            stroke = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch, lesson, soft=soft)
+            taught.append(stroke.log_probability.mean())
+        went = trajectory.went(step)
+        memory, before = remembered(policy, view, left, advanced, went), torch.from_numpy(went.paint)
     bootstrap = values[0].new_zeros(batch)
     if not trajectory.last:
-        view = View(*(part[steps * batch :] for part in views))
         with torch.no_grad():
-            ahead = policy.remember(view, before, torch.full((batch,), start.left - steps), memory)
+            ahead = policy.remember(each[steps], before, torch.full((batch,), start.left - steps), memory)
             bootstrap = policy.value(ahead.hidden)
     nothing = torch.zeros(())
     return Said(
@@ -170,10 +175,11 @@ def policy_loss(
     costs: Costs,
 ) -> tuple[Tensor, dict[str, float]]:
     """Return the policy's loss on a trajectory, and its parts to log."""
-    said = say(policy, trajectory, painted)
+    learns = painted.tries is not None and bool(costs.gradient or costs.baseline)
+    said = say(policy, trajectory, painted, learns)
     loss = -costs.imitation * said.likelihood
     log = {"imitation": -float(said.likelihood.detach()), "entropy": float(said.entropy.detach())}
-    if painted.tries is None:
+    if painted.tries is None or not learns:
         return loss, log
     earned = rewards.of_strokes(
         discriminator,

@@ -133,7 +133,7 @@ class PaperPolicy(Policy):
         found: Tensor = self.heads[name](state)
         return found
 
-    def follow(self, name: str, state: Tensor, choice: Tensor) -> Tensor:
+    def follow(self, name: str, state: Tensor, choice: Tensor, keys: Tensor) -> Tensor:
         """Return the decoder's state (n, 256) after a choice (n,)."""
         embedded = self.embed[name](self._numbers(name, choice))
         return functional.relu(state + self.mix[name](torch.cat((state, embedded), dim=1)))

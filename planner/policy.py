@@ -7,9 +7,9 @@ action one after another, each knowing those before it. The nets are in `lean_po
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import ClassVar, Final, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,8 @@ NOISE: Final = 10
 """Numbers of noise an episode, standard normal, as in SPIRAL's unconditional agent."""
 FORBIDDEN: Final = -1e9
 """Logit of a choice that is masked; its probability is 0."""
+FORBIDDEN_LOG: Final = -1e3
+"""Of masked choices in a weighted mean: with a weight of 0 they count for nothing."""
 PLACES: Final = ("end", "control")
 """Components that are locations."""
 
@@ -82,6 +84,9 @@ class Decoded:
 class Policy(nn.Module, ABC):
     """π(action | canvas, target or noise, action before, strokes left)."""
 
+    ADDED: ClassVar[tuple[str, ...]] = ("critic.",)
+    """Parts that earlier checkpoints may lack; as they begin they change nothing."""
+
     def __init__(self, kind: Kind) -> None:
         super().__init__()
         self.kind = kind
@@ -116,8 +121,8 @@ class Policy(nn.Module, ABC):
         """Return the logits (n, size) of a component in a state (n, 256) of the decoder."""
 
     @abstractmethod
-    def follow(self, name: str, state: Tensor, choice: Tensor) -> Tensor:
-        """Return the decoder's state (n, 256) after the choice (n,) of a component."""
+    def follow(self, name: str, state: Tensor, choice: Tensor, keys: Tensor) -> Tensor:
+        """Return the decoder's state (n, 256) after the choice (n,) of a component; keys as `decode` has them."""
 
     def initial_memory(self, batch: int, noise: Tensor | None = None) -> Memory:
         """Return the LSTM's state at the start of an episode with noise (n, NOISE); None gives zeros."""
@@ -129,10 +134,9 @@ class Policy(nn.Module, ABC):
         estimate: Tensor = self.critic(hidden)[:, 0]
         return estimate
 
-    def with_critic(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return a state dict of a net that had no critic yet, with this net's own added."""
-        own = {name: tensor for name, tensor in self.state_dict().items() if name.startswith("critic.")}
-        return own | state
+    def completed(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return a state dict of before all parts were there, with this net's own added."""
+        return {name: tensor for name, tensor in self.state_dict().items() if name.startswith(self.ADDED)} | state
 
     def decode(
         self,
@@ -144,6 +148,8 @@ class Policy(nn.Module, ABC):
         greedy: bool = False,
         temperature: float = 1.0,
         chance: Tensor | None = None,
+        soft: Mapping[str, tuple[Tensor, Tensor]] | None = None,
+        last: str | None = None,
     ) -> Decoded:
         """Decode compound actions, component by component.
 
@@ -157,6 +163,9 @@ class Policy(nn.Module, ABC):
             temperature: Of the sampling; below 1 prefers the likelier.
             chance: (n, C) numbers in [0, 1) that decide; None to draw them. With them what is chosen for a canvas does
                 not depend on those beside it.
+            soft: By component choices (n, k) and weights (n, k) that sum to 1: what is returned as the given action's
+                log-probability then has for that component their weighted mean, a cross-entropy.
+            last: Component after which to stop; None to go on to the end.
         """
         paints = state.new_ones(len(state), dtype=torch.long)
         chosen: list[Tensor] = []
@@ -186,10 +195,16 @@ class Policy(nn.Module, ABC):
             elif given is None and name != "end":
                 choice = choice * paints
             chosen.append(choice)
-            likely.append(log_p.gather(1, choice[:, None])[:, 0])
+            if soft is not None and name in soft:
+                accepted, weights = soft[name]
+                likely.append((log_p.gather(1, accepted).clamp(min=FORBIDDEN_LOG) * weights).sum(dim=1))
+            else:
+                likely.append(log_p.gather(1, choice[:, None])[:, 0])
             spread.append((log_p.exp() * log_p).sum(dim=1))
+            if name == last:
+                break
             if column < len(self.components) - 1:
-                state = self.follow(name, state, choice)
+                state = self.follow(name, state, choice, keys)
         used = torch.stack([torch.ones_like(paints)] * 2 + [paints] * (len(chosen) - 2), dim=1)
         log_probability = (used * torch.stack(likely, dim=1)).sum(dim=1)
         entropy = -(used * torch.stack(spread, dim=1)).sum(dim=1)

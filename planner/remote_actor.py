@@ -95,6 +95,7 @@ def pack(trajectory: Trajectory) -> bytes:
         _cast(trajectory.drawn, NARROW),
         trajectory.log_probability,
         lesson,
+        trajectory.soft,
         trajectory.followed,
         trajectory.version,
     )
@@ -103,9 +104,9 @@ def pack(trajectory: Trajectory) -> bytes:
 
 def unpack(content: bytes) -> Trajectory:
     """Return the trajectory that was packed. The bytes are trusted: they come from the learner's own actors."""
-    start, drawn, log_probability, lesson, followed, version = pickle.loads(zlib.decompress(content))
+    start, drawn, log_probability, lesson, soft, followed, version = pickle.loads(zlib.decompress(content))
     wide = _cast(drawn, np.int64)
-    return Trajectory(start, wide, log_probability, lesson and _cast(lesson, np.int64), followed, version)
+    return Trajectory(start, wide, log_probability, lesson and _cast(lesson, np.int64), soft, followed, version)
 
 
 def _cast(choice: Choice, kind: Any) -> Choice:

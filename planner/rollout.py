@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from torch import Tensor
 from planner.actions import COMPONENTS, FLAG, JUMP, Actions, Pen, WidthLimits, apply
 from planner.environment import Environment
 from planner.policy import Memory, Policy, View
+
+if TYPE_CHECKING:
+    from planner.soft_targets import SoftTargets
 
 
 class Choice(NamedTuple):
@@ -86,6 +89,7 @@ def decode_stroke(
     greedy: bool = False,
     temperature: float = 1.0,
     chance: Tensor | None = None,
+    soft: SoftTargets | None = None,
 ) -> Stroke:
     """Decode `count` strokes, a multiple of the m canvases, from an LSTM state that was advanced already.
 
@@ -101,49 +105,74 @@ def decode_stroke(
         greedy: Choose the likeliest (n = m).
         temperature: Of the sampling.
         chance: (n, 2, C) numbers in [0, 1) that decide on the jump and on the painting action; None to draw them.
+        soft: What else is right beside `given`: the log-probability is then a cross-entropy.
     """
-    times = count // len(left)
-    owner = torch.arange(len(left)).repeat_interleave(times)
-    memory = advanced if times == 1 else advanced.chosen(owner)
-    allowed = torch.from_numpy(limits.allowed(pen.pressure))[owner]
-    first_given = None
+    owner = torch.arange(len(left)).repeat_interleave(count // len(left))
+    memory = advanced if count == len(left) else advanced.chosen(owner)
+    allowed, anything = limits.allowed(pen.pressure), limits.allowed(np.full(1, np.nan))
+    widths, free = torch.from_numpy(allowed)[owner], torch.from_numpy(anything).expand(count, -1, -1)
+    luck = (None, None) if chance is None else (chance[:, 0], chance[:, 1])
     if given is not None:
-        first_given = torch.from_numpy(np.where(given.jumped[:, None], given.jump, given.paint))
-    first = policy.decode(
-        memory.hidden,
-        view.keys,
-        torch.ones(count, dtype=torch.bool),
-        allowed,
-        first_given,
-        greedy,
-        temperature,
-        None if chance is None else chance[:, 0],
-    )
+        return _weigh(policy, view, memory, left[owner], widths, free, given, soft, owner)
+    may_jump = torch.ones(count, dtype=torch.bool)
+    first = policy.decode(memory.hidden, view.keys, may_jump, widths, None, greedy, temperature, luck[0])
     jumps = first.actions[:, FLAG] == JUMP
     if not jumps.any():
         chosen = first.actions.numpy()
         return Stroke(jumps.numpy(), chosen, chosen, memory, first.log_probability, first.entropy)
     # Decoded for all, used where the pen jumped: the views' keys are then shared, and copying them costs more.
     after = policy.remember(View(view.features[owner], view.keys), first.actions, left[owner], memory)
-    second = policy.decode(
-        after.hidden,
-        view.keys,
-        torch.zeros(count, dtype=torch.bool),
-        torch.from_numpy(limits.allowed(np.full(1, np.nan))).expand(count, -1, -1),
-        None if given is None else torch.from_numpy(given.paint),
-        greedy,
-        temperature,
-        None if chance is None else chance[:, 1],
-    )
-    where = jumps[:, None]
+    second = policy.decode(after.hidden, view.keys, ~may_jump, free, None, greedy, temperature, luck[1])
     return Stroke(
         jumps.numpy(),
         first.actions.numpy(),
-        torch.where(where, second.actions, first.actions).numpy(),
-        Memory(*(torch.where(where, a, b) for a, b in zip(after, memory, strict=True))),
+        torch.where(jumps[:, None], second.actions, first.actions).numpy(),
+        after.where(jumps, memory),
         first.log_probability + jumps * second.log_probability,
         first.entropy + jumps * second.entropy,
     )
+
+
+def _weigh(
+    policy: Policy,
+    view: View,
+    memory: Memory,
+    left: Tensor,
+    widths: Tensor,
+    free: Tensor,
+    given: Choice,
+    soft: SoftTargets | None,
+    owner: Tensor,
+) -> Stroke:
+    """Return given strokes (n,) with their probability: of the jump, where there is one, and of the painting action."""
+    jumped, jump, paint = map(torch.from_numpy, given)
+    may_jump = torch.ones(len(jumped), dtype=torch.bool)
+    likely = entropy = torch.zeros(())
+    if given.jumped.any():
+        about = None if soft is None else tensors(soft.of_jump(given))
+        first = policy.decode(memory.hidden, view.keys, may_jump, widths, jump, soft=about, last="end")
+        likely, entropy = jumped * first.log_probability, jumped * first.entropy
+        after = policy.remember(View(view.features[owner], view.keys), jump, left, memory)
+        memory = after.where(jumped, memory)
+        widths, may_jump = torch.where(jumped[:, None, None], free, widths), ~jumped
+    about = None if soft is None else tensors(soft.of_paint(given))
+    second = policy.decode(memory.hidden, view.keys, may_jump, widths, paint, soft=about)
+    return Stroke(*given, memory, likely + second.log_probability, entropy + second.entropy)
+
+
+def remembered(policy: Policy, view: View, left: Tensor, advanced: Memory, choice: Choice) -> Memory:
+    """Return the LSTM's state (m,) after the m strokes' jumps, from which their painting actions were decoded."""
+    if not choice.jumped.any():
+        return advanced
+    jumped, jump = torch.from_numpy(choice.jumped), torch.from_numpy(choice.jump)
+    return policy.remember(view, jump, left, advanced).where(jumped, advanced)
+
+
+def tensors(soft: dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]]) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return choices and weights by component as the policy takes them."""
+    return {
+        name: (torch.from_numpy(choices.copy()), torch.from_numpy(weights)) for name, (choices, weights) in soft.items()
+    }
 
 
 def try_strokes(world: Environment, stroke: Stroke | Choice, samples: int) -> tuple[Environment, NDArray[np.float64]]:

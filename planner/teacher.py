@@ -42,7 +42,7 @@ _CANONICAL: Final = np.array(
 
 
 @njit(cache=True, fastmath=True)
-def _gain(canvas, target, coverage, choice, pressure_before, allowed, radii, pressures, stroke):  # type: ignore[no-untyped-def]
+def gain_of(canvas, target, coverage, choice, pressure_before, allowed, radii, pressures, stroke):  # type: ignore[no-untyped-def]
     """Return by how much a choice lowers the summed squared error; −1e9 where the brush cannot paint it."""
     if not allowed[choice[7], choice[8]]:
         return -1e9
@@ -100,7 +100,9 @@ def _mutate(choice, pen, rng):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _improve(canvases, targets, pens, pressures_before, allowed, started, trials, rng, radii, pressures, canonical):  # type: ignore[no-untyped-def]
+def _improve(  # type: ignore[no-untyped-def]
+    canvases, targets, pens, pressures_before, allowed, started, trials, explore, rng, radii, pressures, canonical
+):
     batch, proposals = started.shape[:2]
     coverage = np.zeros(canvases.shape[1:], np.float32)
     stroke = np.empty(8)
@@ -117,7 +119,6 @@ def _improve(canvases, targets, pens, pressures_before, allowed, started, trials
                 count += 1
         best, trial = np.zeros(9, np.int64), np.zeros(9, np.int64)
         best[0], best_gain = 1, -1e9
-        explore = trials // 4
         for attempt in range(proposals + trials):
             if attempt < proposals:
                 trial[:] = started[item, attempt]
@@ -126,7 +127,7 @@ def _improve(canvases, targets, pens, pressures_before, allowed, started, trials
             else:
                 trial[:] = best
                 _mutate(trial, pen, rng)
-            gain = _gain(canvas, target, coverage, trial, before, allowed[trial[0], item], radii, pressures, stroke)
+            gain = gain_of(canvas, target, coverage, trial, before, allowed[trial[0], item], radii, pressures, stroke)
             if gain > best_gain:
                 best_gain = gain
                 best[:] = trial
@@ -162,6 +163,7 @@ def teach(
     pen: Pen,
     started: Choices,
     trials: int,
+    explore: float,
     rng: np.random.Generator,
     limits: WidthLimits,
 ) -> tuple[Choices, NDArray[np.float64]]:
@@ -172,7 +174,8 @@ def teach(
         targets: (n, 64, 64).
         pen: The n pens.
         started: (n, k, 9) choices to begin with, such as the policy's own.
-        trials: Strokes tried a canvas, a quarter of them new proposals.
+        trials: Strokes tried a canvas besides.
+        explore: Share of them that are proposals, anywhere where ink is missing; the others change the best one.
         rng: Of the random changes.
         limits: Widths that the brush can paint.
 
@@ -183,6 +186,17 @@ def teach(
     allowed = np.stack((limits.allowed(pen.pressure), limits.allowed(np.full(len(canvases), np.nan))))
     pens = np.rint(pen.position * GRID).astype(np.int64)
     best, gains = _improve(
-        canvases, targets, pens, pen.pressure, allowed, started, trials, rng, _RADII, _PRESSURES, _CANONICAL
+        canvases,
+        targets,
+        pens,
+        pen.pressure,
+        allowed,
+        started,
+        trials,
+        int(explore * trials),
+        rng,
+        _RADII,
+        _PRESSURES,
+        _CANONICAL,
     )
     return best, gains / (CANVAS_PX * CANVAS_PX)

@@ -237,7 +237,11 @@ class Run:
         if now.stage != "imitation" or self.demonstrations is None:
             schooled = now.costs.imitation > 0 and self.demonstrations is None
             follow = FOLLOWED if now.stage == "imitation" else 0.0
-            trajectory = self.source.next(Schooling(self.args.trials, follow) if schooled else Schooling())
+            trajectory = self.source.next(
+                Schooling(self.args.trials, self.args.explore, follow, now.stage == "imitation", self.args.temperature)
+                if schooled
+                else Schooling()
+            )
             painted = paint_again(trajectory)
             part, log = policy_loss(state.policy, state.discriminator, trajectory, painted, self.rewards, now.costs)
             loss = loss + part

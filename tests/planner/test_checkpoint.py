@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 
 from planner import checkpoint
 from planner.discriminator import build_discriminator
+from planner.lean_policy import LeanPolicy
 from planner.policy import Kind, build
 from sim.errors import InputError
 
@@ -35,29 +37,40 @@ def test_a_checkpoint_brings_back_the_networks_that_were_saved(tmp_path: Path, n
     assert torch.isfinite(judge(canvas, canvas if conditional else None)).all()
 
 
-def earlier(path: Path) -> None:
-    """Write a checkpoint as the first version was: no critic, no kind."""
+LACKING = {"1": ("policy.critic.", "policy.axes.", "policy.seen."), "2": ("policy.axes.", "policy.seen.")}
+
+
+def earlier(path: Path, version: str) -> None:
+    """Write a checkpoint as an earlier version was: no critic and no kind, or no parts that look at locations."""
     policy, discriminator = build(Kind()), build_discriminator("spectral", conditional=True, colour=False)
+    kinds = {"policy": json.dumps(asdict(policy.kind)), "discriminator": json.dumps(discriminator.settings)}
     tensors = {
         f"{prefix}.{name}": tensor.half().contiguous()
         for prefix, module in (("policy", policy), ("discriminator", discriminator))
         for name, tensor in module.state_dict().items()
-        if "critic" not in name
+        if not f"{prefix}.{name}".startswith(LACKING[version])
     }
-    safetensors.torch.save_file(tensors, path, {"spiral_painter": "1", "about": "{}"})
+    kept = {"spiral_painter": version, "about": "{}"} | (kinds if version > "1" else {})
+    safetensors.torch.save_file(tensors, path, kept)
 
 
-def test_a_checkpoint_of_the_first_version_is_read_with_a_fresh_critic(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", LACKING)
+def test_a_checkpoint_of_an_earlier_version_is_read_with_new_parts_that_change_nothing(
+    tmp_path: Path, version: str
+) -> None:
     path = tmp_path / "early.safetensors"
-    earlier(path)
+    earlier(path, version)
     policy, discriminator, _ = checkpoint.load(path)
     assert policy.kind == Kind("lean", conditional=True, colour=False)
     assert discriminator.settings["kind"] == "spectral"
+    assert isinstance(policy, LeanPolicy)
     assert (policy.value(torch.randn(3, 256)) == 0).all()
+    assert all((layer(torch.randn(3, 256)) == 0).all() for layer in policy.axes.values())
+    assert all((look(torch.randn(3, 32)) == 0).all() for look in policy.seen.values())
     again = tmp_path / "now.safetensors"
     checkpoint.save(again, policy, discriminator, {})
     now = checkpoint.load(again)[0].state_dict()
-    assert all(torch.equal(part, now[name]) for name, part in policy.state_dict().items())
+    assert all(torch.equal(part.half().float(), now[name]) for name, part in policy.state_dict().items())
 
 
 def test_every_shipped_model_loads() -> None:
@@ -92,7 +105,7 @@ def rewritten(path: Path, metadata: dict[str, str], drop: str = "", resize: str 
         (lambda path: rewritten(path, {"policy": json.dumps({"net": "paper"})}), "not a readable checkpoint"),
         (lambda path: rewritten(path, {"policy": json.dumps({"colour": True})}), "Missing key.*red"),
         (lambda path: rewritten(path, {"discriminator": "{}"}), "not a readable checkpoint"),
-        (lambda path: rewritten(path, {"spiral_painter": "3"}), "a checkpoint of version 3, this program reads"),
+        (lambda path: rewritten(path, {"spiral_painter": "9"}), "a checkpoint of version 9, this program reads"),
     ],
 )
 def test_damaged_and_foreign_checkpoints_are_refused_in_one_line(tmp_path: Path, damage, message: str) -> None:  # type: ignore[no-untyped-def]

@@ -83,6 +83,7 @@ def test_each_net_has_as_many_parameters_as_its_layers_need(kind: Kind) -> None:
         expected += sum(size * (256 + 128) for size in sizes) + linear(2, 256) + 4 * (2 * 256 * 256 + 2 * 256)
         expected += sum(linear(256, size) for size in sizes if size != 1024) + 2 * linear(256, 32) + 32 * 1024
         expected += len(sizes) * (linear(384, 128) + linear(128, 256)) + linear(256, 1)
+        expected += 2 * linear(256, 64) + 3 * (linear(32, 64) + linear(64, 256))
         expected += 0 if kind.conditional else linear(NOISE, 256)
     assert sum(parameter.numel() for parameter in build(kind).parameters()) == expected
 
@@ -137,7 +138,7 @@ class Small(Policy):
         found: Tensor = self.heads[name](state)
         return found
 
-    def follow(self, name: str, state: Tensor, choice: Tensor) -> Tensor:
+    def follow(self, name: str, state: Tensor, choice: Tensor, keys: Tensor) -> Tensor:
         followed: Tensor = state + self.embed[name](choice)
         return followed
 
@@ -173,7 +174,7 @@ def test_a_jump_has_the_probability_of_its_flag_and_its_end_alone(kind: Kind) ->
     free = torch.ones(2, dtype=torch.bool), torch.ones(2, 6, 10, dtype=torch.bool)
     found = policy.decode(memory.hidden.expand(2, -1), view.keys, *free, given=given)
     flag = torch.log_softmax(policy.logits("flag", memory.hidden, view.keys), dim=1)
-    state = policy.follow("flag", memory.hidden, torch.tensor([JUMP]))
+    state = policy.follow("flag", memory.hidden, torch.tensor([JUMP]), view.keys)
     end = torch.log_softmax(policy.logits("end", state, view.keys), dim=1)
     assert torch.allclose(found.log_probability, (flag[0, JUMP] + end[0, 700]).expand(2))
     assert torch.allclose(found.entropy, -((flag.exp() * flag).sum() + (end.exp() * end).sum()).expand(2))
