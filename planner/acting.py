@@ -13,10 +13,10 @@ from torch import Tensor
 from planner.actions import Pen, WidthLimits
 from planner.collection import Source, shades
 from planner.environment import Environment
+from planner.neighbours import Neighbours, neighbours
 from planner.policy import NOISE, Memory, Policy
 from planner.rollout import Choice, Stroke, decode_stroke, no_action, remembered, try_strokes
-from planner.soft_targets import SoftTargets, soft_targets
-from planner.teacher import actions_of, choices_of, teach
+from planner.teacher import Choices, actions_of, choices_of, teach
 from sim.canvas import Image
 from sim.stroke import START
 
@@ -42,6 +42,8 @@ class Acting:
     """Share of the episodes that begin on canvases partly painted, as the closed loop does after each look."""
     mnist_share: float | None = None
     """Share of the episodes that are MNIST where other sets are there too; None for equal shares."""
+    neighbours: bool = False
+    """Whether it is written down what the neighbours of each stroke drawn would earn."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +52,8 @@ class Schooling:
 
     trials: int = 0
     """The teacher's tries a canvas; 0 for no teacher."""
-    explore: float = 0.25
-    """Share of them that are strokes anywhere where ink is missing; the others change the policy's best one."""
     follow: float = 0.0
     """Share of the episodes that go on from the teacher's stroke."""
-    alone: bool = False
-    """Whether the policy learns from nothing else: only the strokes that were followed are then written down."""
-    temperature: float = 1.0
-    """At which the policy draws strokes for a teacher from whom alone it learns; below 1 prefers the likelier."""
 
 
 @dataclass
@@ -119,12 +115,12 @@ class Trajectory:
     """(T, B, K) in the actor's policy, jump and painting action together."""
     lesson: Choice | None = None
     """(T, B) strokes that it should have drawn."""
-    soft: SoftTargets | None = None
-    """(T, B) what else would have been right; None where nothing would."""
     followed: NDArray[np.bool_] | None = None
     """(T, B) whether the episode went on from the lesson instead; None where it always did."""
     version: int = 0
     """How many updates the actor's policy had seen."""
+    neighbours: Neighbours | None = None
+    """(T, B, K) what the neighbours of the strokes drawn would earn, if asked for."""
 
     @property
     def last(self) -> bool:
@@ -135,9 +131,9 @@ class Trajectory:
         """Return the strokes (B·K,) that were drawn at a step."""
         return self.drawn.map(lambda part: part[step].reshape(-1, *part.shape[3:]))
 
-    def soft_at(self, step: int) -> SoftTargets | None:
-        """Return what else would have been right (B,) at a step."""
-        return self.soft and self.soft.map(lambda part: part[step])
+    def neighbours_at(self, step: int) -> Neighbours | None:
+        """Return what the neighbours of the strokes drawn (B·K,) would earn at a step."""
+        return self.neighbours and self.neighbours.map(lambda part: part[step].reshape(-1, part.shape[-1]))
 
     def lesson_at(self, step: int) -> Choice | None:
         """Return the strokes (B,) that should have been drawn at a step."""
@@ -205,26 +201,26 @@ class Actor:
         batch, samples = len(targets), self.settings.samples
         drawn: list[Stroke] = []
         lessons: list[Choice] = []
-        softs: list[SoftTargets] = []
+        gains: list[Neighbours] = []
         follows: list[NDArray[np.bool_]] = []
         steps = min(self.settings.unroll, start.left)
         kept, painted = self.rng.integers(1, steps + 1, batch), np.empty_like(targets)
         first = np.arange(batch) * samples
-        temperature = schooling.temperature if schooling.alone else 1.0
         for step in range(steps):
             view = self.policy.look(torch.from_numpy(world.canvases), shown)
             left = torch.full((batch,), start.left - step)
             advanced = self.policy.remember(view, before, left, memory)
-            stroke = decode_stroke(
-                self.policy, view, left, advanced, world.pen, ANY_WIDTH, batch * samples, temperature=temperature
-            )
+            stroke = decode_stroke(self.policy, view, left, advanced, world.pen, ANY_WIDTH, batch * samples)
             drawn.append(stroke)
             went = stroke.choice.at(first)
+            if self.settings.neighbours:
+                begun, tried = self.begun(world, stroke).reshape(batch * samples, -1), world.tries(samples)
+                found = neighbours(tried.canvases, tried.targets, tried.pen, begun, ANY_WIDTH)
+                gains.append(found.map(lambda part: part.reshape(batch, samples, -1)))
             if schooling.trials:
-                lesson, soft = self.lesson(world, stroke, schooling)
+                lesson = self.lesson(world, stroke, schooling.trials)
                 follow = self.rng.random(batch) < schooling.follow
                 lessons.append(lesson)
-                softs.append(soft)
                 follows.append(follow)
                 went = lesson.where(follow, went)
             memory = remembered(self.policy, view, left, advanced, went)
@@ -236,28 +232,28 @@ class Actor:
         self.standing = (
             Standing(start.targets, world.canvases, world.pen, memory, before, left_over) if left_over else None
         )
-        kept_samples = 1 if schooling.alone else samples
         every = stacked([stroke.choice for stroke in drawn])
         return Trajectory(
             start,
-            every.map(lambda part: part.reshape(steps, batch, samples, *part.shape[2:])[:, :, :kept_samples]),
-            np.stack([stroke.log_probability.numpy().reshape(batch, samples) for stroke in drawn])[..., :kept_samples],
+            every.map(lambda part: part.reshape(steps, batch, samples, *part.shape[2:])),
+            np.stack([stroke.log_probability.numpy().reshape(batch, samples) for stroke in drawn]),
             stacked(lessons) if lessons else None,
-            SoftTargets(*map(np.stack, zip(*softs, strict=True))) if softs else None,
             np.stack(follows) if follows else None,
             version,
+            Neighbours(*map(np.stack, zip(*gains, strict=True))) if gains else None,
         )
 
-    def lesson(self, world: Environment, stroke: Stroke, schooling: Schooling) -> tuple[Choice, SoftTargets]:
-        """Return the strokes (B,) that the teacher finds, beginning with those that the policy drew (B·K), and what
-        else is right."""
+    def begun(self, world: Environment, stroke: Stroke) -> Choices:
+        """Return the strokes that the policy drew (B·K) as the teacher has them, (B, K, 9)."""
         samples = self.settings.samples
         _, strokes = try_strokes(world, stroke.choice, samples)
-        begun = choices_of(stroke.jumped, strokes[:, START], stroke.paint).reshape(len(world.targets), samples, 9)
-        trials, explore = schooling.trials, schooling.explore
-        choices, _ = teach(world.canvases, world.targets, world.pen, begun, trials, explore, self.rng, ANY_WIDTH)
-        soft = soft_targets(world.canvases, world.targets, world.pen, choices, ANY_WIDTH)
-        return Choice(*actions_of(choices)), soft
+        return choices_of(stroke.jumped, strokes[:, START], stroke.paint).reshape(len(world.targets), samples, 9)
+
+    def lesson(self, world: Environment, stroke: Stroke, trials: int) -> Choice:
+        """Return the strokes (B,) that the teacher finds, beginning with those that the policy drew (B·K)."""
+        begun = self.begun(world, stroke)
+        choices, _ = teach(world.canvases, world.targets, world.pen, begun, trials, self.rng, ANY_WIDTH)
+        return Choice(*actions_of(choices))
 
 
 def stacked(choices: list[Choice]) -> Choice:

@@ -36,6 +36,8 @@ class Costs:
     """Of the policy's entropy, which is to stay high."""
     imitation: float = 0.0
     """Of the log-likelihood of the teacher's strokes."""
+    neighbours: float = 0.0
+    """Of what the policy may expect to earn at once among the neighbours of each stroke drawn."""
     discount: float = 1.0
     """γ of the rewards to come."""
     future: float = 1.0
@@ -87,6 +89,8 @@ class Said:
     """(B,) the critic after the last; 0 where the episode ended."""
     likelihood: Tensor
     """Scalar: mean log-probability of the lessons; 0 without."""
+    promise: Tensor
+    """Scalar: mean over the strokes drawn of what the policy may expect among their neighbours; 0 without."""
 
 
 def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = True) -> Said:
@@ -105,7 +109,7 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = 
     shown = None if target is None else target.repeat(len(everything), 1, 1)
     views = policy.look(torch.from_numpy(everything).flatten(0, 1), shown)
     memory, before = start.memory, start.before
-    likely, entropy, values, taught = [], [], [], []
+    likely, entropy, promises, values, taught = [], [], [], [], []
     # Split at once: the gradient of a slice is as large as what it was cut from, at every step anew.
     each = [View(*parts) for parts in zip(*(torch.split(part, batch) for part in views), strict=True)]
     for step, view in enumerate(each[:steps]):
@@ -115,13 +119,15 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = 
         pens = painted.pens[step]
         if samples and drawn:
             given = trajectory.drawn_at(step)
-            stroke = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch * samples, given)
+            around = trajectory.neighbours_at(step)
+            stroke = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch * samples, given, around=around)
             likely.append(stroke.log_probability.view(batch, samples))
             entropy.append(stroke.entropy.mean())
+            if stroke.promise is not None:
+                promises.append(stroke.promise.mean())
         lesson = trajectory.lesson_at(step)
         if lesson is not None:
-            soft = trajectory.soft_at(step)
-            stroke = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch, lesson, soft=soft)
+            stroke = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch, lesson)
             taught.append(stroke.log_probability.mean())
         went = trajectory.went(step)
         memory, before = remembered(policy, view, left, advanced, went), torch.from_numpy(went.paint)
@@ -137,6 +143,7 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = 
         torch.stack(values),
         bootstrap,
         torch.stack(taught).mean() if taught else nothing,
+        torch.stack(promises).mean() if promises else nothing,
     )
 
 
@@ -195,6 +202,7 @@ def policy_loss(
     gained = (weights * said.log_probability).mean()
     wrong = (followed.targets - said.values).square().mean()
     loss = loss - costs.gradient * gained - costs.entropy * said.entropy + costs.baseline * wrong
+    loss = loss - costs.neighbours * said.promise
     log |= {
         "reward": float(earned[..., 0].sum(dim=0).mean()),
         "baseline": float(wrong.detach()),

@@ -23,8 +23,6 @@ NOISE: Final = 10
 """Numbers of noise an episode, standard normal, as in SPIRAL's unconditional agent."""
 FORBIDDEN: Final = -1e9
 """Logit of a choice that is masked; its probability is 0."""
-FORBIDDEN_LOG: Final = -1e3
-"""Of masked choices in a weighted mean: with a weight of 0 they count for nothing."""
 PLACES: Final = ("end", "control")
 """Components that are locations."""
 
@@ -79,6 +77,8 @@ class Decoded:
     """(n,) of the components that are not masked."""
     entropy: Tensor
     """(n,) sum of the entropies of the components that are not masked."""
+    promise: Tensor | None = None
+    """(n,) sum of `promise` over the components that are not masked, where choices were weighed."""
 
 
 class Policy(nn.Module, ABC):
@@ -148,7 +148,7 @@ class Policy(nn.Module, ABC):
         greedy: bool = False,
         temperature: float = 1.0,
         chance: Tensor | None = None,
-        soft: Mapping[str, tuple[Tensor, Tensor]] | None = None,
+        weighed: Mapping[str, tuple[Tensor, Tensor]] | None = None,
         last: str | None = None,
     ) -> Decoded:
         """Decode compound actions, component by component.
@@ -163,14 +163,14 @@ class Policy(nn.Module, ABC):
             temperature: Of the sampling; below 1 prefers the likelier.
             chance: (n, C) numbers in [0, 1) that decide; None to draw them. With them what is chosen for a canvas does
                 not depend on those beside it.
-            soft: By component choices (n, k) and weights (n, k) that sum to 1: what is returned as the given action's
-                log-probability then has for that component their weighted mean, a cross-entropy.
+            weighed: By component choices (n, k) and what each would earn (n, k), −inf where it cannot be.
             last: Component after which to stop; None to go on to the end.
         """
         paints = state.new_ones(len(state), dtype=torch.long)
         chosen: list[Tensor] = []
         likely: list[Tensor] = []
         spread: list[Tensor] = []
+        worth: list[Tensor] = []
         for column, name in enumerate(self.components):
             logits = self.logits(name, state, keys)
             if name == "flag":
@@ -195,11 +195,9 @@ class Policy(nn.Module, ABC):
             elif given is None and name != "end":
                 choice = choice * paints
             chosen.append(choice)
-            if soft is not None and name in soft:
-                accepted, weights = soft[name]
-                likely.append((log_p.gather(1, accepted).clamp(min=FORBIDDEN_LOG) * weights).sum(dim=1))
-            else:
-                likely.append(log_p.gather(1, choice[:, None])[:, 0])
+            likely.append(log_p.gather(1, choice[:, None])[:, 0])
+            if weighed is not None:
+                worth.append(promise(logits, *weighed[name]) if name in weighed else torch.zeros_like(likely[-1]))
             spread.append((log_p.exp() * log_p).sum(dim=1))
             if name == last:
                 break
@@ -208,7 +206,8 @@ class Policy(nn.Module, ABC):
         used = torch.stack([torch.ones_like(paints)] * 2 + [paints] * (len(chosen) - 2), dim=1)
         log_probability = (used * torch.stack(likely, dim=1)).sum(dim=1)
         entropy = -(used * torch.stack(spread, dim=1)).sum(dim=1)
-        return Decoded(torch.stack(chosen, dim=1), log_probability, entropy)
+        promised = (used * torch.stack(worth, dim=1)).sum(dim=1) if worth else None
+        return Decoded(torch.stack(chosen, dim=1), log_probability, entropy, promised)
 
 
 def sample(log_p: Tensor, chance: Tensor | None = None) -> Tensor:
@@ -218,6 +217,23 @@ def sample(log_p: Tensor, chance: Tensor | None = None) -> Tensor:
         chance = torch.rand(len(log_p), device=log_p.device)
     drawn = chance[:, None] * cumulative[:, -1:]
     return torch.searchsorted(cumulative, drawn, right=True)[:, 0].clamp(max=log_p.shape[1] - 1)
+
+
+def promise(logits: Tensor, choices: Tensor, gains: Tensor) -> Tensor:
+    """Return what the policy may expect to earn (n,) among some choices (n, k), in units of how much that varies.
+
+    The unit is the standard deviation of a row's gains (n, k) in the policy's own eyes, plus a third of the mean
+    one, so that rows of like choices stay quiet. It is taken as given.
+    """
+    there = torch.isfinite(gains)
+    likely = functional.softmax(logits.gather(1, choices).masked_fill(~there, FORBIDDEN), dim=1)
+    gains = gains.masked_fill(~there, 0)
+    with torch.no_grad():
+        mean = (likely * gains).sum(dim=1, keepdim=True)
+        spread = (likely * (gains - mean).square()).sum(dim=1).sqrt()
+        spread = spread + spread.mean() / 3 + 1e-8
+    expected: Tensor = (likely * (gains - mean)).sum(dim=1) / spread
+    return expected
 
 
 def new_critic() -> nn.Linear:

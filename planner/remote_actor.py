@@ -95,18 +95,18 @@ def pack(trajectory: Trajectory) -> bytes:
         _cast(trajectory.drawn, NARROW),
         trajectory.log_probability,
         lesson,
-        trajectory.soft,
         trajectory.followed,
         trajectory.version,
+        trajectory.neighbours,
     )
     return zlib.compress(pickle.dumps(content, pickle.HIGHEST_PROTOCOL), LEVEL)
 
 
 def unpack(content: bytes) -> Trajectory:
     """Return the trajectory that was packed. The bytes are trusted: they come from the learner's own actors."""
-    start, drawn, log_probability, lesson, soft, followed, version = pickle.loads(zlib.decompress(content))
+    start, drawn, log_probability, lesson, followed, version, soft = pickle.loads(zlib.decompress(content))
     wide = _cast(drawn, np.int64)
-    return Trajectory(start, wide, log_probability, lesson and _cast(lesson, np.int64), soft, followed, version)
+    return Trajectory(start, wide, log_probability, lesson and _cast(lesson, np.int64), followed, version, soft)
 
 
 def _cast(choice: Choice, kind: Any) -> Choice:

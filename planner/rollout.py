@@ -16,7 +16,7 @@ from planner.environment import Environment
 from planner.policy import Memory, Policy, View
 
 if TYPE_CHECKING:
-    from planner.soft_targets import SoftTargets
+    from planner.neighbours import Neighbours, Weighed
 
 
 class Choice(NamedTuple):
@@ -64,6 +64,9 @@ class Stroke:
     entropy: Tensor
     """(n,) likewise."""
 
+    promise: Tensor | None = None
+    """(n,) of the stroke's neighbours, likewise; 0 where none were given."""
+
     @property
     def choice(self) -> Choice:
         """What was chosen, without what the policy thought of it."""
@@ -89,7 +92,7 @@ def decode_stroke(
     greedy: bool = False,
     temperature: float = 1.0,
     chance: Tensor | None = None,
-    soft: SoftTargets | None = None,
+    around: Neighbours | None = None,
 ) -> Stroke:
     """Decode `count` strokes, a multiple of the m canvases, from an LSTM state that was advanced already.
 
@@ -105,7 +108,7 @@ def decode_stroke(
         greedy: Choose the likeliest (n = m).
         temperature: Of the sampling.
         chance: (n, 2, C) numbers in [0, 1) that decide on the jump and on the painting action; None to draw them.
-        soft: What else is right beside `given`: the log-probability is then a cross-entropy.
+        around: What the neighbours of `given` would earn.
     """
     owner = torch.arange(len(left)).repeat_interleave(count // len(left))
     memory = advanced if count == len(left) else advanced.chosen(owner)
@@ -113,7 +116,7 @@ def decode_stroke(
     widths, free = torch.from_numpy(allowed)[owner], torch.from_numpy(anything).expand(count, -1, -1)
     luck = (None, None) if chance is None else (chance[:, 0], chance[:, 1])
     if given is not None:
-        return _weigh(policy, view, memory, left[owner], widths, free, given, soft, owner)
+        return _weigh(policy, view, memory, left[owner], widths, free, given, around, owner)
     may_jump = torch.ones(count, dtype=torch.bool)
     first = policy.decode(memory.hidden, view.keys, may_jump, widths, None, greedy, temperature, luck[0])
     jumps = first.actions[:, FLAG] == JUMP
@@ -141,23 +144,27 @@ def _weigh(
     widths: Tensor,
     free: Tensor,
     given: Choice,
-    soft: SoftTargets | None,
+    around: Neighbours | None,
     owner: Tensor,
 ) -> Stroke:
     """Return given strokes (n,) with their probability: of the jump, where there is one, and of the painting action."""
     jumped, jump, paint = map(torch.from_numpy, given)
     may_jump = torch.ones(len(jumped), dtype=torch.bool)
-    likely = entropy = torch.zeros(())
+    likely = entropy = promise = torch.zeros(())
     if given.jumped.any():
-        about = None if soft is None else tensors(soft.of_jump(given))
-        first = policy.decode(memory.hidden, view.keys, may_jump, widths, jump, soft=about, last="end")
+        about = None if around is None else tensors(around.of_jump(given))
+        first = policy.decode(memory.hidden, view.keys, may_jump, widths, jump, weighed=about, last="end")
         likely, entropy = jumped * first.log_probability, jumped * first.entropy
+        if first.promise is not None:
+            promise = jumped * first.promise
         after = policy.remember(View(view.features[owner], view.keys), jump, left, memory)
         memory = after.where(jumped, memory)
         widths, may_jump = torch.where(jumped[:, None, None], free, widths), ~jumped
-    about = None if soft is None else tensors(soft.of_paint(given))
-    second = policy.decode(memory.hidden, view.keys, may_jump, widths, paint, soft=about)
-    return Stroke(*given, memory, likely + second.log_probability, entropy + second.entropy)
+    about = None if around is None else tensors(around.of_paint(given))
+    second = policy.decode(memory.hidden, view.keys, may_jump, widths, paint, weighed=about)
+    if second.promise is not None:
+        promise = promise + second.promise
+    return Stroke(*given, memory, likely + second.log_probability, entropy + second.entropy, promise)
 
 
 def remembered(policy: Policy, view: View, left: Tensor, advanced: Memory, choice: Choice) -> Memory:
@@ -168,11 +175,9 @@ def remembered(policy: Policy, view: View, left: Tensor, advanced: Memory, choic
     return policy.remember(view, jump, left, advanced).where(jumped, advanced)
 
 
-def tensors(soft: dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]]) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return choices and weights by component as the policy takes them."""
-    return {
-        name: (torch.from_numpy(choices.copy()), torch.from_numpy(weights)) for name, (choices, weights) in soft.items()
-    }
+def tensors(weighed: Weighed) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return choices and gains by component as the policy takes them."""
+    return {name: (torch.from_numpy(choices), torch.from_numpy(gains)) for name, (choices, gains) in weighed.items()}
 
 
 def try_strokes(world: Environment, stroke: Stroke | Choice, samples: int) -> tuple[Environment, NDArray[np.float64]]:

@@ -100,9 +100,7 @@ def _mutate(choice, pen, rng):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _improve(  # type: ignore[no-untyped-def]
-    canvases, targets, pens, pressures_before, allowed, started, trials, explore, rng, radii, pressures, canonical
-):
+def _improve(canvases, targets, pens, pressures_before, allowed, started, trials, rng, radii, pressures, canonical):  # type: ignore[no-untyped-def]
     batch, proposals = started.shape[:2]
     coverage = np.zeros(canvases.shape[1:], np.float32)
     stroke = np.empty(8)
@@ -119,6 +117,7 @@ def _improve(  # type: ignore[no-untyped-def]
                 count += 1
         best, trial = np.zeros(9, np.int64), np.zeros(9, np.int64)
         best[0], best_gain = 1, -1e9
+        explore = trials // 4
         for attempt in range(proposals + trials):
             if attempt < proposals:
                 trial[:] = started[item, attempt]
@@ -163,7 +162,6 @@ def teach(
     pen: Pen,
     started: Choices,
     trials: int,
-    explore: float,
     rng: np.random.Generator,
     limits: WidthLimits,
 ) -> tuple[Choices, NDArray[np.float64]]:
@@ -174,8 +172,7 @@ def teach(
         targets: (n, 64, 64).
         pen: The n pens.
         started: (n, k, 9) choices to begin with, such as the policy's own.
-        trials: Strokes tried a canvas besides.
-        explore: Share of them that are proposals, anywhere where ink is missing; the others change the best one.
+        trials: Strokes tried a canvas, a quarter of them new proposals.
         rng: Of the random changes.
         limits: Widths that the brush can paint.
 
@@ -186,17 +183,6 @@ def teach(
     allowed = np.stack((limits.allowed(pen.pressure), limits.allowed(np.full(len(canvases), np.nan))))
     pens = np.rint(pen.position * GRID).astype(np.int64)
     best, gains = _improve(
-        canvases,
-        targets,
-        pens,
-        pen.pressure,
-        allowed,
-        started,
-        trials,
-        int(explore * trials),
-        rng,
-        _RADII,
-        _PRESSURES,
-        _CANONICAL,
+        canvases, targets, pens, pen.pressure, allowed, started, trials, rng, _RADII, _PRESSURES, _CANONICAL
     )
     return best, gains / (CANVAS_PX * CANVAS_PX)

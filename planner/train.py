@@ -64,11 +64,9 @@ class Args:
     """Weight of imitation at the start of the last stage; falls to 0 along it."""
     trials: int = 60
     """Tries a canvas of the search that is imitated."""
-    explore: float = 0.25
-    """Share of these tries that are strokes anywhere where ink is missing; the others change the best of those drawn by
-    the policy. A policy that paints already keeps its own order of strokes with 0."""
-    temperature: float = 1.0
-    """At which the policy draws those strokes in the first stage: below 1 it keeps to what it does best."""
+    neighbours: float = 0.0
+    """Weight in the last stage of what the neighbours of each stroke drawn would earn at once, in squared error: all of
+    them are painted, component by component, so that nothing is left to chance."""
 
     batch: int = 16
     """Episodes an update."""
@@ -135,10 +133,11 @@ LEAST = {
     **{"population": 0, "population_updates": 1},
 }
 NOT_NEGATIVE = (
+    "neighbours",
     *("entropy_cost", "baseline_cost", "imitation", "checkpoint_minutes"),
     *("discriminator_reward", "error_reward", "stroke_cost", "jump_cost", "blank_penalty"),
 )
-SHARES = ("explore", "begun_share", "discount", "future", "averaging")
+SHARES = ("begun_share", "discount", "future", "averaging")
 
 
 def check(args: Args) -> None:
@@ -155,8 +154,6 @@ def check(args: Args) -> None:
     for name in ("learning_rate", "discriminator_learning_rate"):
         if not 0 < getattr(args, name) < 1:
             raise InputError(f"{option(name)} {getattr(args, name)}: give a number between 0 and 1")
-    if not 0 < args.temperature <= 10:
-        raise InputError(f"--temperature {args.temperature}: give a number above 0, at most 10")
     for name in NOT_NEGATIVE:
         if not 0 <= getattr(args, name) < 1e6:
             raise InputError(f"{option(name)} {getattr(args, name)}: give 0 or more")

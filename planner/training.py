@@ -144,15 +144,15 @@ class Schedule:
 def schedule(args: Args, update: int) -> Schedule:
     """Return the stage of an update, the loss's weights and the learning rate."""
     if update < args.imitation_updates:
-        costs = Costs(0.0, 0.0, 0.0, 1.0, args.discount)
+        costs = Costs(0.0, 0.0, 0.0, 1.0, 0.0, args.discount)
         return Schedule("imitation", costs, args.learning_rate)
     update -= args.imitation_updates
     if update < args.critic_updates:
-        return Schedule("critic", Costs(0.0, args.baseline_cost, 0.0, 0.0, args.discount), args.learning_rate)
+        return Schedule("critic", Costs(0.0, args.baseline_cost, 0.0, 0.0, 0.0, args.discount), args.learning_rate)
     progress = min(1.0, (update - args.critic_updates) / max(1, args.updates))
     falling = 0.1 + 0.9 * (1 + np.cos(np.pi * progress)) / 2
     imitation = args.imitation * (1 - progress)
-    costs = Costs(1.0, args.baseline_cost, args.entropy_cost, imitation, args.discount, args.future)
+    costs = Costs(1.0, args.baseline_cost, args.entropy_cost, imitation, args.neighbours, args.discount, args.future)
     return Schedule("reward", costs, args.learning_rate * float(falling))
 
 
@@ -186,7 +186,9 @@ class Run:
     def actors(self) -> Source:
         """Return where trajectories come from."""
         args, state = self.args, self.state
-        acting = Acting(args.batch, args.samples, args.strokes, args.unroll, args.begun_share, args.mnist_share)
+        acting = Acting(
+            args.batch, args.samples, args.strokes, args.unroll, args.begun_share, args.mnist_share, args.neighbours > 0
+        )
         if args.cluster:
             from planner.cluster import ClusterActors
 
@@ -237,11 +239,7 @@ class Run:
         if now.stage != "imitation" or self.demonstrations is None:
             schooled = now.costs.imitation > 0 and self.demonstrations is None
             follow = FOLLOWED if now.stage == "imitation" else 0.0
-            trajectory = self.source.next(
-                Schooling(self.args.trials, self.args.explore, follow, now.stage == "imitation", self.args.temperature)
-                if schooled
-                else Schooling()
-            )
+            trajectory = self.source.next(Schooling(self.args.trials, follow) if schooled else Schooling())
             painted = paint_again(trajectory)
             part, log = policy_loss(state.policy, state.discriminator, trajectory, painted, self.rewards, now.costs)
             loss = loss + part

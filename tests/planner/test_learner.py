@@ -111,7 +111,7 @@ def test_the_teacher_finds_a_stroke_that_is_there(targets: np.ndarray) -> None:
     before = world.errors()
     rng = np.random.default_rng(0)
     begun = np.zeros((6, 0, 9), np.int64)
-    choices, gains = teach(world.canvases, targets, world.pen, begun, 600, 0.25, rng, WidthLimits())
+    choices, gains = teach(world.canvases, targets, world.pen, begun, 600, rng, WidthLimits())
     jumped, jumps, paints = actions_of(choices)
     assert np.array_equal(choices_of(jumped, choices[:, 1:3] / 32, paints), choices)
     for action in (np.where(jumped[:, None], jumps, paints), paints):
@@ -131,7 +131,7 @@ def test_imitation_teaches_the_policy_and_its_canvases_the_discriminator(policy:
     actor = Actor(policy, {"strokes": pictures}, Acting(batch=12, strokes=1), seed=1)
     likelihood = []
     for _ in range(25):
-        trajectory = actor.act(Schooling(200, follow=0.5))
+        trajectory = actor.act(Schooling(200, 0.5))
         painted = paint_again(trajectory)
         costs = Costs(gradient=0.0, baseline=0.0, entropy=0.0, imitation=1.0)
         loss, _ = policy_loss(policy, discriminator, trajectory, painted, Rewards(), costs)
