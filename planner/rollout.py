@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from planner.actions import COMPONENTS, FLAG, JUMP, Actions, Pen, WidthLimits, apply
+from planner.actions import COMPONENTS, END_CELL, FLAG, JUMP, Actions, Pen, WidthLimits, apply, cell
 from planner.environment import Environment
 from planner.policy import Memory, Policy, View
 
@@ -114,18 +114,21 @@ def decode_stroke(
     memory = advanced if count == len(left) else advanced.chosen(owner)
     allowed, anything = limits.allowed(pen.pressure), limits.allowed(np.full(1, np.nan))
     widths, free = torch.from_numpy(allowed)[owner], torch.from_numpy(anything).expand(count, -1, -1)
+    start = torch.from_numpy(cell(pen.position))[owner]
     luck = (None, None) if chance is None else (chance[:, 0], chance[:, 1])
     if given is not None:
-        return _weigh(policy, view, memory, left[owner], widths, free, given, around, owner)
+        return _weigh(policy, view, start, memory, left[owner], widths, free, given, around, owner)
     may_jump = torch.ones(count, dtype=torch.bool)
-    first = policy.decode(memory.hidden, view.keys, may_jump, widths, None, greedy, temperature, luck[0])
+    first = policy.decode(memory.hidden, view, start, may_jump, widths, None, greedy, temperature, luck[0])
     jumps = first.actions[:, FLAG] == JUMP
     if not jumps.any():
         chosen = first.actions.numpy()
         return Stroke(jumps.numpy(), chosen, chosen, memory, first.log_probability, first.entropy)
     # Decoded for all, used where the pen jumped: the views' keys are then shared, and copying them costs more.
-    after = policy.remember(View(view.features[owner], view.keys), first.actions, left[owner], memory)
-    second = policy.decode(after.hidden, view.keys, ~may_jump, free, None, greedy, temperature, luck[1])
+    after = policy.remember(view._replace(features=view.features[owner]), first.actions, left[owner], memory)
+    second = policy.decode(
+        after.hidden, view, first.actions[:, END_CELL], ~may_jump, free, None, greedy, temperature, luck[1]
+    )
     return Stroke(
         jumps.numpy(),
         first.actions.numpy(),
@@ -139,6 +142,7 @@ def decode_stroke(
 def _weigh(
     policy: Policy,
     view: View,
+    start: Tensor,
     memory: Memory,
     left: Tensor,
     widths: Tensor,
@@ -153,15 +157,16 @@ def _weigh(
     likely = entropy = promise = torch.zeros(())
     if given.jumped.any():
         about = None if around is None else tensors(around.of_jump(given))
-        first = policy.decode(memory.hidden, view.keys, may_jump, widths, jump, weighed=about, last="end")
+        first = policy.decode(memory.hidden, view, start, may_jump, widths, jump, weighed=about, last="end")
         likely, entropy = jumped * first.log_probability, jumped * first.entropy
         if first.promise is not None:
             promise = jumped * first.promise
-        after = policy.remember(View(view.features[owner], view.keys), jump, left, memory)
+        after = policy.remember(view._replace(features=view.features[owner]), jump, left, memory)
         memory = after.where(jumped, memory)
         widths, may_jump = torch.where(jumped[:, None, None], free, widths), ~jumped
+        start = torch.where(jumped, jump[:, END_CELL], start)
     about = None if around is None else tensors(around.of_paint(given))
-    second = policy.decode(memory.hidden, view.keys, may_jump, widths, paint, weighed=about)
+    second = policy.decode(memory.hidden, view, start, may_jump, widths, paint, weighed=about)
     if second.promise is not None:
         promise = promise + second.promise
     return Stroke(*given, memory, likely + second.log_probability, entropy + second.entropy, promise)
