@@ -1,10 +1,9 @@
-"""A training run: which stage an update belongs to, where its trajectories come from, and the update itself."""
+"""A training run: where its trajectories come from, and the update itself."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -14,10 +13,12 @@ from planner.acting import Acting, Actor, Schooling, Trajectory
 from planner.actors import Actors
 from planner.demonstrations import Demonstrations, demonstrate
 from planner.discriminator import Discriminator, build_discriminator
-from planner.learner import Costs, paint_again, policy_loss, teach_discriminator
+from planner.learner import paint_again, policy_loss, teach_discriminator
+from planner.options import words_of
 from planner.policy import Kind, Policy, build
 from planner.recordings import Recordings
 from planner.rewards import Rewards
+from planner.schedule import Schedule, schedule
 from planner.shared_pictures import share
 from planner.training_state import State
 from sim.canvas import Image
@@ -26,7 +27,6 @@ from sim.errors import InputError
 if TYPE_CHECKING:
     from planner.train import Args
 
-Stage = Literal["imitation", "critic", "reward"]
 CLIP = 1.0
 """Norm above which the policy's gradient is scaled down."""
 FOLLOWED = 0.5
@@ -81,8 +81,6 @@ def begin(args: Args) -> State:
         InputError: The folder's state cannot be gone on from, or the given weights cannot be read or are of another
             configuration.
     """
-    from planner.train import words_of
-
     torch.manual_seed(args.seed)
     kind = Kind(args.net, not args.unconditional)
     policy = build(kind)
@@ -125,35 +123,6 @@ def initialise(policy: Policy, discriminator: Discriminator, path: Path) -> dict
     return {"name": path.stem} | {
         key: about[key] for key in ("updates", "minutes", "history", "parent") if key in about
     }
-
-
-def total(args: Args) -> int:
-    """Return the updates of a run, all stages together."""
-    return args.imitation_updates + args.critic_updates + args.updates
-
-
-@dataclass
-class Schedule:
-    """What holds at an update."""
-
-    stage: Stage
-    costs: Costs
-    learning_rate: float
-
-
-def schedule(args: Args, update: int) -> Schedule:
-    """Return the stage of an update, the loss's weights and the learning rate."""
-    if update < args.imitation_updates:
-        costs = Costs(0.0, 0.0, 0.0, 1.0, args.discount)
-        return Schedule("imitation", costs, args.learning_rate)
-    update -= args.imitation_updates
-    if update < args.critic_updates:
-        return Schedule("critic", Costs(0.0, args.baseline_cost, 0.0, 0.0, args.discount), args.learning_rate)
-    progress = min(1.0, (update - args.critic_updates) / max(1, args.updates))
-    falling = 0.1 + 0.9 * (1 + np.cos(np.pi * progress)) / 2
-    imitation = args.imitation * (1 - progress)
-    costs = Costs(1.0, args.baseline_cost, args.entropy_cost, imitation, args.discount, args.future)
-    return Schedule("reward", costs, args.learning_rate * float(falling))
 
 
 class Run:
