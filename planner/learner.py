@@ -91,18 +91,18 @@ class Said:
 
 def say(policy: Policy, trajectory: Trajectory, painted: Painted) -> Said:
     """Return what the policy says of a trajectory: all images in one pass, then step by step through the LSTM."""
-    start = trajectory.start
+    start, device = trajectory.start, policy.device
     steps, batch, samples = trajectory.log_probability.shape
     everything = painted.canvases if trajectory.last else np.concatenate((painted.canvases, painted.ends[None]))
-    target = torch.from_numpy(start.wanted) if policy.kind.conditional else None
+    target = torch.as_tensor(start.wanted, device=device) if policy.kind.conditional else None
     shown = None if target is None else target.repeat(len(everything), 1, 1)
-    views = policy.look(torch.from_numpy(everything).flatten(0, 1), shown)
-    memory, before = start.memory, start.before
+    views = policy.look(torch.as_tensor(everything, device=device).flatten(0, 1), shown)
+    memory, before = start.memory.on(device), start.before.to(device)
     likely, entropy, values, taught = [], [], [], []
-    first = torch.arange(batch) * samples
+    first = torch.arange(batch, device=device) * samples
     for step in range(steps):
         view = View(*(part[step * batch : (step + 1) * batch] for part in views))
-        left = torch.full((batch,), start.left - step)
+        left = torch.full((batch,), start.left - step, device=device)
         advanced = policy.remember(view, before, left, memory)
         values.append(policy.value(advanced.hidden))
         pens = painted.pens[step]
@@ -117,17 +117,22 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted) -> Said:
             given = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch, lesson)
             taught.append(given.log_probability.mean())
             followed = trajectory.followed
-            memory = given.memory if followed is None else given.memory.where(torch.from_numpy(followed[step]), memory)
-        before = torch.from_numpy(trajectory.went(step).paint)
+            memory = (
+                given.memory
+                if followed is None
+                else given.memory.where(torch.as_tensor(followed[step], device=device), memory)
+            )
+        before = torch.as_tensor(trajectory.went(step).paint, device=device)
     bootstrap = values[0].new_zeros(batch)
     if not trajectory.last:
         view = View(*(part[steps * batch :] for part in views))
         with torch.no_grad():
-            ahead = policy.remember(view, before, torch.full((batch,), start.left - steps), memory)
+            left = torch.full((batch,), start.left - steps, device=device)
+            ahead = policy.remember(view, before, left, memory)
             bootstrap = policy.value(ahead.hidden)
-    nothing = torch.zeros(())
+    nothing = torch.zeros((), device=device)
     return Said(
-        torch.stack(likely) if likely else torch.zeros(steps, batch, 0),
+        torch.stack(likely) if likely else torch.zeros(steps, batch, 0, device=device),
         torch.stack(entropy).mean() if entropy else nothing,
         torch.stack(values),
         bootstrap,
@@ -175,15 +180,16 @@ def policy_loss(
     log = {"imitation": -float(said.likelihood.detach()), "entropy": float(said.entropy.detach())}
     if painted.tries is None:
         return loss, log
+    device = policy.device
     earned = rewards.of_strokes(
         discriminator,
-        torch.from_numpy(painted.canvases),
-        torch.from_numpy(painted.tries),
-        torch.from_numpy(trajectory.start.wanted),
-        torch.from_numpy(trajectory.drawn.jumped),
+        torch.as_tensor(painted.canvases, device=device),
+        torch.as_tensor(painted.tries, device=device),
+        torch.as_tensor(trajectory.start.wanted, device=device),
+        torch.as_tensor(trajectory.drawn.jumped, device=device),
         trajectory.last,
     )
-    ratios = said.log_probability.detach() - torch.from_numpy(trajectory.log_probability)
+    ratios = said.log_probability.detach() - torch.as_tensor(trajectory.log_probability, device=device)
     followed = vtrace(ratios[..., 0], earned[..., 0], said.values.detach(), said.bootstrap, costs.discount)
     weights = advantages(earned, followed.advantages, ratios, costs.future)
     gained = (weights * said.log_probability).mean()
@@ -213,12 +219,12 @@ def teach_discriminator(
         painted: Canvases and their targets, each (m, 64, 64).
     """
     settings = discriminator.settings
-    true, false = (_pair(pair, settings["conditional"]) for pair in (real, painted))
+    true, false = (_pair(pair, discriminator) for pair in (real, painted))
     true_logits, false_logits = discriminator(*true), discriminator(*false)
     loss = discriminator_loss(settings["kind"], true_logits, false_logits)
     if settings["kind"] == "wgan-gp":
         count = min(len(true[0]), len(false[0]))
-        share = torch.rand(count)
+        share = torch.rand(count, device=discriminator.device)
         loss = loss + gradient_penalty(discriminator, _first(true, count), _first(false, count), share)
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
@@ -230,9 +236,9 @@ def teach_discriminator(
     }
 
 
-def _pair(pair: tuple[Image, Image], conditional: bool) -> Pair:
-    canvases, targets = map(torch.from_numpy, pair)
-    return canvases, targets if conditional else None
+def _pair(pair: tuple[Image, Image], discriminator: Discriminator) -> Pair:
+    canvases, targets = (torch.as_tensor(pictures, device=discriminator.device) for pictures in pair)
+    return canvases, targets if discriminator.settings["conditional"] else None
 
 
 def _first(pair: Pair, count: int) -> Pair:

@@ -48,6 +48,8 @@ def check(args: Args) -> None:
         raise InputError(
             "--population: each member is one process and learns without recordings; drop the other option"
         )
+    if args.population and args.device.startswith("cuda"):
+        raise InputError(f"--population --device {args.device}: its members learn on CPUs; drop one of them")
     if args.mnist_share is not None and not 0 < args.mnist_share <= 1:
         raise InputError(f"--mnist-share {args.mnist_share}: give a number above 0, at most 1")
     if args.unconditional and args.error_reward:

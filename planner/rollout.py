@@ -67,9 +67,9 @@ class Stroke:
         return Choice(self.jumped, self.jump, self.paint)
 
 
-def no_action(batch: int) -> Tensor:
-    """Return the action before the first (n, 5)."""
-    nothing = torch.zeros(batch, len(COMPONENTS), dtype=torch.long)
+def no_action(batch: int, device: torch.device | None = None) -> Tensor:
+    """Return the action before the first (n, 5), on a device, the CPU unless given."""
+    nothing = torch.zeros(batch, len(COMPONENTS), dtype=torch.long, device=device)
     nothing[:, FLAG] = -1
     return nothing
 
@@ -102,17 +102,17 @@ def decode_stroke(
         temperature: Of the sampling.
         chance: (n, 2, C) numbers in [0, 1) that decide on the jump and on the painting action; None to draw them.
     """
-    times = count // len(left)
-    owner = torch.arange(len(left)).repeat_interleave(times)
+    times, device = count // len(left), policy.device
+    owner = torch.arange(len(left), device=device).repeat_interleave(times)
     memory = advanced if times == 1 else advanced.chosen(owner)
-    allowed = torch.from_numpy(limits.allowed(pen.pressure))[owner]
+    allowed = torch.as_tensor(limits.allowed(pen.pressure), device=device)[owner]
     first_given = None
     if given is not None:
-        first_given = torch.from_numpy(np.where(given.jumped[:, None], given.jump, given.paint))
+        first_given = torch.as_tensor(np.where(given.jumped[:, None], given.jump, given.paint), device=device)
     first = policy.decode(
         memory.hidden,
         view.keys,
-        torch.ones(count, dtype=torch.bool),
+        torch.ones(count, dtype=torch.bool, device=device),
         allowed,
         first_given,
         greedy,
@@ -121,25 +121,25 @@ def decode_stroke(
     )
     jumps = first.actions[:, FLAG] == JUMP
     if not jumps.any():
-        chosen = first.actions.numpy()
-        return Stroke(jumps.numpy(), chosen, chosen, memory, first.log_probability, first.entropy)
+        chosen = first.actions.cpu().numpy()
+        return Stroke(jumps.cpu().numpy(), chosen, chosen, memory, first.log_probability, first.entropy)
     # Decoded for all, used where the pen jumped: the views' keys are then shared, and copying them costs more.
     after = policy.remember(View(view.features[owner], view.keys), first.actions, left[owner], memory)
     second = policy.decode(
         after.hidden,
         view.keys,
-        torch.zeros(count, dtype=torch.bool),
-        torch.from_numpy(limits.allowed(np.full(1, np.nan))).expand(count, -1, -1),
-        None if given is None else torch.from_numpy(given.paint),
+        torch.zeros(count, dtype=torch.bool, device=device),
+        torch.as_tensor(limits.allowed(np.full(1, np.nan)), device=device).expand(count, -1, -1),
+        None if given is None else torch.as_tensor(given.paint, device=device),
         greedy,
         temperature,
         None if chance is None else chance[:, 1],
     )
     where = jumps[:, None]
     return Stroke(
-        jumps.numpy(),
-        first.actions.numpy(),
-        torch.where(where, second.actions, first.actions).numpy(),
+        jumps.cpu().numpy(),
+        first.actions.cpu().numpy(),
+        torch.where(where, second.actions, first.actions).cpu().numpy(),
         Memory(*(torch.where(where, a, b) for a, b in zip(after, memory, strict=True))),
         first.log_probability + jumps * second.log_probability,
         first.entropy + jumps * second.entropy,

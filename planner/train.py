@@ -111,6 +111,9 @@ class Args:
     replay: int = 20
     """Batches of final canvases that the discriminator learns from beside the newest."""
 
+    device: str = "auto"
+    """Where this process learns: auto (CUDA if torch finds it, else the CPU), cpu, cuda or cuda:N. With --actors 0 the
+    policy paints there, too; other actors and a population's members paint and learn on CPUs by design."""
     actors: Annotated[int, tyro.conf.arg(metavar="N")] = 0
     """Processes that paint while this one learns; 0 does both in turn and resumes bit for bit."""
     cluster: str | None = None
@@ -135,11 +138,12 @@ def train(args: Args) -> Path:
     check(args)
     import torch
 
-    from planner import datasets, recordings
+    from planner import datasets, device, recordings
     from planner.training import Run, begin
     from planner.training_state import alone
     from sim import whole_file
 
+    device.find(args.device)
     torch.set_num_threads(1)  # on two busy cores two threads are slower than one
     sets, held = datasets.line_art(args.data, args.sets or None)
     recorded = recordings.read(args.recordings) if args.recordings else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 import torch
 
-from planner import checkpoint, datasets
+from planner import checkpoint, datasets, device
 from planner.acting import Acting, Actor, Schooling, Trajectory
 from planner.actors import Actors
 from planner.demonstrations import Demonstrations, demonstrate
@@ -78,8 +78,8 @@ def begin(args: Args) -> State:
     """Return a fresh state, or the one that the run's folder holds.
 
     Raises:
-        InputError: The folder's state cannot be gone on from, or the given weights cannot be read or are of another
-            configuration.
+        InputError: There is no such device, the folder's state cannot be gone on from, or the given weights cannot be
+            read or are of another configuration.
     """
     torch.manual_seed(args.seed)
     kind = Kind(args.net, not args.unconditional)
@@ -88,9 +88,11 @@ def begin(args: Args) -> State:
     parent = None
     if args.weights:
         parent = initialise(policy, discriminator, checkpoint.find(args.weights))
+    # Built on the CPU, so that a seed gives the same networks everywhere. A population's members are CPU processes.
+    where = device.find("cpu" if args.population else args.device)
     state = State.fresh(
-        policy,
-        discriminator,
+        policy.to(where),
+        discriminator.to(where),
         args.learning_rate,
         args.discriminator_learning_rate,
         args.replay * args.batch,
@@ -176,13 +178,12 @@ class Run:
         policy, _, _ = checkpoint.load(path)
         if not policy.kind.conditional:
             raise InputError(f"--demonstrator {path}: paints without a target; name a model that reproduces pictures")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.args.seed)
+        with device.seeded(self.args.seed, self.state.policy.device):
             (pictures, *more) = self.sets.values()
             if more:
                 raise InputError(f"--demonstrator: one data set at a time; give --sets {next(iter(self.sets))}")
             strokes = self.args.strokes or 8
-            demonstrations = demonstrate(policy, pictures, strokes)
+            demonstrations = demonstrate(policy.to(self.state.policy.device), pictures, strokes)
         demonstrations.save(kept)
         return demonstrations
 
@@ -201,7 +202,7 @@ class Run:
         now = schedule(self.args, state.update)
         state.discriminator.eval()  # spectral norm's estimate moves only where the discriminator learns
         log: dict[str, float] = {}
-        loss = torch.zeros(())
+        loss = torch.zeros((), device=state.policy.device)
         trajectory = None
         if now.stage != "imitation" or self.demonstrations is None:
             schooled = now.costs.imitation > 0 and self.demonstrations is None
