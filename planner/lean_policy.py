@@ -136,7 +136,7 @@ class LeanPolicy(Policy):
 
     def at_pen(self, cells: Tensor, view: View) -> Tensor:
         """Return what a glimpse around the pen (n,) brings to the state (n, 256)."""
-        along = cells.new_tensor([PEN_PX, 0], dtype=torch.float32).expand(len(cells), -1)
+        along = PEN_PX * torch.eye(1, 2, device=cells.device).expand(len(cells), -1)
         brought: Tensor = self.pen(glimpses(view.image, pixels(cells), along, self.around))  # type: ignore[arg-type]
         return brought
 
@@ -167,7 +167,7 @@ def chord(start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
     first, last = pixels(start), pixels(end)
     along = last - first
     length = along.norm(dim=1, keepdim=True)
-    right = along.new_tensor([1.0, 0.0]).expand_as(along)
+    right = torch.eye(1, 2, device=along.device)
     along = torch.where(length > 0, along / length.clamp(min=1), right) * length.clamp(min=SHORTEST_PX)
     return (first + last) / 2, along
 

@@ -64,6 +64,10 @@ class Memory(NamedTuple):
         """Return the states at `index`."""
         return Memory(self.hidden[index], self.cell[index], self.noise[index])
 
+    def on(self, device: torch.device) -> Memory:
+        """Return the states on a device."""
+        return Memory(*(part.to(device) for part in self))
+
     def where(self, mask: Tensor, other: Memory) -> Memory:
         """Return these states where `mask` (n,) holds and the other elsewhere."""
         return Memory(*(torch.where(mask[:, None], one, two) for one, two in zip(self, other, strict=True)))
@@ -97,6 +101,11 @@ class Policy(nn.Module, ABC):
         """Components of an action and their sizes, in decoding order."""
         self.critic: nn.Linear
         """Set by each net, after its other parts."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes: every tensor that it is given is made there."""
+        return self.critic.weight.device
 
     @abstractmethod
     def look(self, canvas: Tensor, target: Tensor | None) -> View:
