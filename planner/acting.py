@@ -42,8 +42,6 @@ class Acting:
     """Share of the episodes that begin on canvases partly painted, as the closed loop does after each look."""
     mnist_share: float | None = None
     """Share of the episodes that are MNIST where other sets are there too; None for equal shares."""
-    neighbours: bool = False
-    """Whether it is written down what the neighbours of each stroke drawn would earn."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,9 @@ class Schooling:
     """The teacher's tries a canvas; 0 for no teacher."""
     follow: float = 0.0
     """Share of the episodes that go on from the teacher's stroke."""
+    greedy: bool = False
+    """Whether the policy paints what it holds likeliest, and what the neighbours would earn is written down: then it is
+    its own teacher."""
 
 
 @dataclass
@@ -199,7 +200,7 @@ class Actor:
         shown = torch.as_tensor(targets, device=device) if self.policy.kind.conditional else None
         world = Environment(targets, start.canvases)
         world.pen, memory, before = start.pen, start.memory.on(device), start.before.to(device)
-        batch, samples = len(targets), self.settings.samples
+        batch, samples = len(targets), 1 if schooling.greedy else self.settings.samples
         drawn: list[Stroke] = []
         lessons: list[Choice] = []
         gains: list[Neighbours] = []
@@ -211,11 +212,12 @@ class Actor:
             view = self.policy.look(torch.as_tensor(world.canvases, device=device), shown)
             left = torch.full((batch,), start.left - step, device=device)
             advanced = self.policy.remember(view, before, left, memory)
-            stroke = decode_stroke(self.policy, view, left, advanced, world.pen, ANY_WIDTH, batch * samples)
+            count, pen = batch * samples, world.pen
+            stroke = decode_stroke(self.policy, view, left, advanced, pen, ANY_WIDTH, count, greedy=schooling.greedy)
             drawn.append(stroke)
             went = stroke.choice.at(first)
-            if self.settings.neighbours:
-                begun, tried = self.begun(world, stroke).reshape(batch * samples, -1), world.tries(samples)
+            if schooling.greedy:
+                begun, tried = self.begun(world, stroke, 1).reshape(batch * samples, -1), world.tries(samples)
                 found = neighbours(tried.canvases, tried.targets, tried.pen, begun, ANY_WIDTH)
                 gains.append(found.map(lambda part: part.reshape(batch, samples, -1)))
             if schooling.trials:
@@ -244,15 +246,14 @@ class Actor:
             Neighbours(*map(np.stack, zip(*gains, strict=True))) if gains else None,
         )
 
-    def begun(self, world: Environment, stroke: Stroke) -> Choices:
+    def begun(self, world: Environment, stroke: Stroke, samples: int) -> Choices:
         """Return the strokes that the policy drew (B·K) as the teacher has them, (B, K, 9)."""
-        samples = self.settings.samples
         _, strokes = try_strokes(world, stroke.choice, samples)
         return choices_of(stroke.jumped, strokes[:, START], stroke.paint).reshape(len(world.targets), samples, 9)
 
     def lesson(self, world: Environment, stroke: Stroke, trials: int) -> Choice:
         """Return the strokes (B,) that the teacher finds, beginning with those that the policy drew (B·K)."""
-        begun = self.begun(world, stroke)
+        begun = self.begun(world, stroke, self.settings.samples)
         choices, _ = teach(world.canvases, world.targets, world.pen, begun, trials, self.rng, ANY_WIDTH)
         return Choice(*actions_of(choices))
 

@@ -37,7 +37,7 @@ class Costs:
     imitation: float = 0.0
     """Of the log-likelihood of the teacher's strokes."""
     neighbours: float = 0.0
-    """Of what the policy may expect to earn at once among the neighbours of each stroke drawn."""
+    """Of the agreement with what the neighbours of each stroke drawn would earn at once."""
     discount: float = 1.0
     """γ of the rewards to come."""
     future: float = 1.0
@@ -89,8 +89,8 @@ class Said:
     """(B,) the critic after the last; 0 where the episode ended."""
     likelihood: Tensor
     """Scalar: mean log-probability of the lessons; 0 without."""
-    promise: Tensor
-    """Scalar: mean over the strokes drawn of what the policy may expect among their neighbours; 0 without."""
+    agreement: Tensor
+    """Scalar: mean over the strokes drawn of its agreement with what their neighbours earn; 0 without."""
 
 
 def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = True) -> Said:
@@ -109,7 +109,7 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = 
     shown = None if target is None else target.repeat(len(everything), 1, 1)
     views = policy.look(torch.as_tensor(everything, device=device).flatten(0, 1), shown)
     memory, before = start.memory.on(device), start.before.to(device)
-    likely, entropy, promises, values, taught = [], [], [], [], []
+    likely, entropy, agreed, values, taught = [], [], [], [], []
     # Split at once: the gradient of a slice is as large as what it was cut from, at every step anew.
     each = [View(*parts) for parts in zip(*(torch.split(part, batch) for part in views), strict=True)]
     for step, view in enumerate(each[:steps]):
@@ -123,8 +123,8 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = 
             stroke = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch * samples, given, around=around)
             likely.append(stroke.log_probability.view(batch, samples))
             entropy.append(stroke.entropy.mean())
-            if stroke.promise is not None:
-                promises.append(stroke.promise.mean())
+            if stroke.agreement is not None:
+                agreed.append(stroke.agreement.mean())
         lesson = trajectory.lesson_at(step)
         if lesson is not None:
             stroke = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch, lesson)
@@ -145,7 +145,7 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = 
         torch.stack(values),
         bootstrap,
         torch.stack(taught).mean() if taught else nothing,
-        torch.stack(promises).mean() if promises else nothing,
+        torch.stack(agreed).mean() if agreed else nothing,
     )
 
 
@@ -184,11 +184,13 @@ def policy_loss(
     costs: Costs,
 ) -> tuple[Tensor, dict[str, float]]:
     """Return the policy's loss on a trajectory, and its parts to log."""
-    learns = painted.tries is not None and bool(costs.gradient or costs.baseline)
-    said = say(policy, trajectory, painted, learns)
-    loss = -costs.imitation * said.likelihood
+    rewarded = bool(costs.gradient or costs.baseline)
+    said = say(policy, trajectory, painted, rewarded or bool(costs.neighbours))
+    loss = -costs.imitation * said.likelihood - costs.neighbours * said.agreement
     log = {"imitation": -float(said.likelihood.detach()), "entropy": float(said.entropy.detach())}
-    if painted.tries is None or not learns:
+    if costs.neighbours:
+        log["neighbours"] = -float(said.agreement.detach())
+    if painted.tries is None or not rewarded:
         return loss, log
     device = policy.device
     earned = rewards.of_strokes(
@@ -205,7 +207,6 @@ def policy_loss(
     gained = (weights * said.log_probability).mean()
     wrong = (followed.targets - said.values).square().mean()
     loss = loss - costs.gradient * gained - costs.entropy * said.entropy + costs.baseline * wrong
-    loss = loss - costs.neighbours * said.promise
     log |= {
         "reward": float(earned[..., 0].sum(dim=0).mean()),
         "baseline": float(wrong.detach()),

@@ -11,12 +11,11 @@ if TYPE_CHECKING:
     from planner.train import Args
 
 LEAST = {
-    **{"batch": 1, "samples": 1, "trials": 1, "unroll": 1, "replay": 1, "discriminator_updates": 1},
+    **{"batch": 1, "samples": 1, "trials": 0, "unroll": 1, "replay": 1, "discriminator_updates": 1},
     **{"imitation_updates": 0, "critic_updates": 0, "updates": 0, "actors": 0, "seed": 0},
     **{"population": 0, "population_updates": 1},
 }
 NOT_NEGATIVE = (
-    "neighbours",
     *("entropy_cost", "baseline_cost", "imitation", "checkpoint_minutes"),
     *("discriminator_reward", "error_reward", "stroke_cost", "jump_cost", "blank_penalty"),
 )

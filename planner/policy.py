@@ -23,6 +23,8 @@ NOISE: Final = 10
 """Numbers of noise an episode, standard normal, as in SPIRAL's unconditional agent."""
 FORBIDDEN: Final = -1e9
 """Logit of a choice that is masked; its probability is 0."""
+TEMPERATURE_PX2: Final = 0.15
+"""Differences of gain [px², summed squared error] below which choices are about as good."""
 PLACES: Final = ("end", "control")
 """Components that are locations."""
 
@@ -83,8 +85,8 @@ class Decoded:
     """(n,) of the components that are not masked."""
     entropy: Tensor
     """(n,) sum of the entropies of the components that are not masked."""
-    promise: Tensor | None = None
-    """(n,) sum of `promise` over the components that are not masked, where choices were weighed."""
+    agreement: Tensor | None = None
+    """(n,) sum of `agreement` over the components that are not masked, where choices were weighed."""
 
 
 class Policy(nn.Module, ABC):
@@ -217,7 +219,7 @@ class Policy(nn.Module, ABC):
             chosen.append(choice)
             likely.append(log_p.gather(1, choice[:, None])[:, 0])
             if weighed is not None:
-                worth.append(promise(logits, *weighed[name]) if name in weighed else torch.zeros_like(likely[-1]))
+                worth.append(agreement(logits, *weighed[name]) if name in weighed else torch.zeros_like(likely[-1]))
             spread.append((log_p.exp() * log_p).sum(dim=1))
             if name == last:
                 break
@@ -226,8 +228,8 @@ class Policy(nn.Module, ABC):
         used = torch.stack([torch.ones_like(paints)] * 2 + [paints] * (len(chosen) - 2), dim=1)
         log_probability = (used * torch.stack(likely, dim=1)).sum(dim=1)
         entropy = -(used * torch.stack(spread, dim=1)).sum(dim=1)
-        promised = (used * torch.stack(worth, dim=1)).sum(dim=1) if worth else None
-        return Decoded(torch.stack(chosen, dim=1), log_probability, entropy, promised)
+        agreed = (used * torch.stack(worth, dim=1)).sum(dim=1) if worth else None
+        return Decoded(torch.stack(chosen, dim=1), log_probability, entropy, agreed)
 
 
 def sample(log_p: Tensor, chance: Tensor | None = None) -> Tensor:
@@ -239,21 +241,16 @@ def sample(log_p: Tensor, chance: Tensor | None = None) -> Tensor:
     return torch.searchsorted(cumulative, drawn, right=True)[:, 0].clamp(max=log_p.shape[1] - 1)
 
 
-def promise(logits: Tensor, choices: Tensor, gains: Tensor) -> Tensor:
-    """Return what the policy may expect to earn (n,) among some choices (n, k), in units of how much that varies.
+def agreement(logits: Tensor, choices: Tensor, gains: Tensor) -> Tensor:
+    """Return how well the policy agrees with what some choices earn (n,): a negative cross-entropy [nats].
 
-    The unit is the standard deviation of a row's gains (n, k) in the policy's own eyes, plus a third of the mean
-    one, so that rows of like choices stay quiet. It is taken as given.
+    The target is exp(gain/T) among the choices (n, k), and nothing for all others: soft targets, as of Hinton et al.
+    2015, section 2. A target among the choices alone would let the others grow.
     """
-    there = torch.isfinite(gains)
-    likely = functional.softmax(logits.gather(1, choices).masked_fill(~there, FORBIDDEN), dim=1)
-    gains = gains.masked_fill(~there, 0)
-    with torch.no_grad():
-        mean = (likely * gains).sum(dim=1, keepdim=True)
-        spread = (likely * (gains - mean).square()).sum(dim=1).sqrt()
-        spread = spread + spread.mean() / 3 + 1e-8
-    expected: Tensor = (likely * (gains - mean)).sum(dim=1) / spread
-    return expected
+    log_p = functional.log_softmax(logits, dim=1).gather(1, choices)
+    wanted = functional.softmax(gains / TEMPERATURE_PX2, dim=1)
+    agreed: Tensor = (wanted * log_p.masked_fill(wanted == 0, 0)).sum(dim=1)
+    return agreed
 
 
 def new_critic() -> nn.Linear:

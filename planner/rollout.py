@@ -64,7 +64,7 @@ class Stroke:
     entropy: Tensor
     """(n,) likewise."""
 
-    promise: Tensor | None = None
+    agreement: Tensor | None = None
     """(n,) of the stroke's neighbours, likewise; 0 where none were given."""
 
     @property
@@ -156,22 +156,22 @@ def _weigh(
     """Return given strokes (n,) with their probability: of the jump, where there is one, and of the painting action."""
     jumped, jump, paint = (torch.as_tensor(part, device=policy.device) for part in given)
     may_jump = torch.ones_like(jumped)
-    likely = entropy = promise = memory.hidden.new_zeros(())
+    likely = entropy = agreement = memory.hidden.new_zeros(())
     if given.jumped.any():
         about = None if around is None else tensors(around.of_jump(given), policy.device)
         first = policy.decode(memory.hidden, view, start, may_jump, widths, jump, weighed=about, last="end")
         likely, entropy = jumped * first.log_probability, jumped * first.entropy
-        if first.promise is not None:
-            promise = jumped * first.promise
+        if first.agreement is not None:
+            agreement = jumped * first.agreement
         after = policy.remember(view._replace(features=view.features[owner]), jump, left, memory)
         memory = after.where(jumped, memory)
         widths, may_jump = torch.where(jumped[:, None, None], free, widths), ~jumped
         start = torch.where(jumped, jump[:, END_CELL], start)
     about = None if around is None else tensors(around.of_paint(given), policy.device)
     second = policy.decode(memory.hidden, view, start, may_jump, widths, paint, weighed=about)
-    if second.promise is not None:
-        promise = promise + second.promise
-    return Stroke(*given, memory, likely + second.log_probability, entropy + second.entropy, promise)
+    if second.agreement is not None:
+        agreement = agreement + second.agreement
+    return Stroke(*given, memory, likely + second.log_probability, entropy + second.entropy, agreement)
 
 
 def remembered(policy: Policy, view: View, left: Tensor, advanced: Memory, choice: Choice) -> Memory:

@@ -64,10 +64,8 @@ class Args:
     imitation: float = 0.0
     """Weight of imitation at the start of the last stage; falls to 0 along it."""
     trials: int = 60
-    """Tries a canvas of the search that is imitated."""
-    neighbours: float = 0.0
-    """Weight in the last stage of what the neighbours of each stroke drawn would earn at once, in squared error: all of
-    them are painted, component by component, so that nothing is left to chance."""
+    """Tries a canvas of the search that is imitated. With 0 the policy corrects itself in the first stage: it paints what
+    it holds likeliest, and imitates the neighbours of each of these strokes by what they would have earned."""
 
     batch: int = 16
     """Episodes an update."""

@@ -157,9 +157,7 @@ class Run:
     def actors(self) -> Source:
         """Return where trajectories come from."""
         args, state = self.args, self.state
-        acting = Acting(
-            args.batch, args.samples, args.strokes, args.unroll, args.begun_share, args.mnist_share, args.neighbours > 0
-        )
+        acting = Acting(args.batch, args.samples, args.strokes, args.unroll, args.begun_share, args.mnist_share)
         if args.cluster:
             from planner.cluster import ClusterActors
 
@@ -207,9 +205,10 @@ class Run:
         loss = torch.zeros((), device=state.policy.device)
         trajectory = None
         if now.stage != "imitation" or self.demonstrations is None:
-            schooled = now.costs.imitation > 0 and self.demonstrations is None
-            follow = FOLLOWED if now.stage == "imitation" else 0.0
-            trajectory = self.source.next(Schooling(self.args.trials, follow) if schooled else Schooling())
+            schooling = Schooling(greedy=now.costs.neighbours > 0)
+            if now.costs.imitation > 0 and self.demonstrations is None:
+                schooling = Schooling(self.args.trials, FOLLOWED if now.stage == "imitation" else 0.0)
+            trajectory = self.source.next(schooling)
             painted = paint_again(trajectory)
             part, log = policy_loss(state.policy, state.discriminator, trajectory, painted, self.rewards, now.costs)
             loss = loss + part

@@ -1,4 +1,4 @@
-"""Neighbours: each earns what it would really paint, and the policy learns what it may expect among them."""
+"""Neighbours: each earns what it would really paint, and the policy learns to agree with it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from planner.discriminator import build_discriminator
 from planner.environment import Environment
 from planner.learner import Costs, paint_again, policy_loss
 from planner.neighbours import COUNT, REACH, around, neighbours
-from planner.policy import Kind, build, promise
+from planner.policy import TEMPERATURE_PX2, Kind, agreement, build
 from planner.remote_actor import pack, unpack
 from planner.rewards import Rewards
 from planner.rollout import Choice, try_strokes
@@ -90,28 +90,24 @@ def test_neighbours_are_counted_row_by_row_and_stay_on_the_grid() -> None:
     assert cells[1].max() == 3 * 32 + 3
 
 
-def test_what_the_policy_may_expect_has_the_gradient_of_its_mean_gain() -> None:
-    """Against the mean over all choices, written out, and with choices that cannot be."""
+def test_agreement_is_the_cross_entropy_to_what_the_choices_earn_and_moves_them_alone() -> None:
+    """Written out for each row, with a choice that cannot be."""
     torch.manual_seed(0)
     logits = torch.randn(2, 7, dtype=torch.float64, requires_grad=True)
     choices = torch.tensor([[1, 2, 5], [0, 6, 6]])
-    gains = torch.tensor([[3.0, -1.0, 0.5], [2.0, 1.0, -torch.inf]], dtype=torch.float64)
-    promise(logits, choices, gains).sum().backward()
+    gains = torch.tensor([[0.3, -0.1, 0.05], [0.2, 0.1, -torch.inf]], dtype=torch.float64)
+    found = agreement(logits, choices, gains)
+    found.sum().backward()
     assert logits.grad is not None
-    found = logits.grad.clone()
-    spreads, slopes = [], []
-    for row in range(2):
-        there = [c for c, g in zip(choices[row].tolist(), gains[row].tolist(), strict=True) if g > -np.inf]
-        values = np.array([g for g in gains[row].tolist() if g > -np.inf])
+    for row, there in enumerate(([1, 2, 5], [0, 6])):
         likely = np.exp(logits.detach().numpy()[row, there])
         likely /= likely.sum()
-        mean = likely @ values
-        spreads.append(np.sqrt(likely @ (values - mean) ** 2))
+        wanted = np.exp(gains[row, : len(there)].numpy() / TEMPERATURE_PX2)
+        wanted /= wanted.sum()
+        assert float(found[row].detach()) == pytest.approx(wanted @ np.log(likely))
         slope = np.zeros(7)
-        slope[there] = likely * (values - mean)
-        slopes.append(slope)
-    units = np.array(spreads) + np.mean(spreads) / 3
-    assert found.numpy() == pytest.approx(np.array(slopes) / units[:, None], abs=1e-6)
+        slope[there] = wanted - likely
+        assert logits.grad[row].numpy() == pytest.approx(slope)
 
 
 def test_the_learner_climbs_towards_better_neighbours_without_any_other_reward() -> None:
