@@ -54,9 +54,9 @@ class Stroke:
     jumped: NDArray[np.bool_]
     """(n,) whether the pen jumped before it painted."""
     jump: Actions
-    """(n, 5) the jump; of use only where `jumped`."""
+    """(n, C) the jump; of use only where `jumped`."""
     paint: Actions
-    """(n, 5) the painting action."""
+    """(n, C) the painting action."""
     memory: Memory
     """The LSTM's state when the painting action was decoded."""
     log_probability: Tensor
@@ -73,9 +73,9 @@ class Stroke:
         return Choice(self.jumped, self.jump, self.paint)
 
 
-def no_action(batch: int) -> Tensor:
-    """Return the action before the first (n, 5)."""
-    nothing = torch.zeros(batch, len(COMPONENTS), dtype=torch.long)
+def no_action(batch: int, columns: int = len(COMPONENTS)) -> Tensor:
+    """Return the action before the first (n, C), C columns: 5, or 8 in colour."""
+    nothing = torch.zeros(batch, columns, dtype=torch.long)
     nothing[:, FLAG] = -1
     return nothing
 

@@ -14,6 +14,7 @@ from planner.acting import Acting, Actor, Schooling, Trajectory
 from planner.actors import Actors
 from planner.demonstrations import Demonstrations, demonstrate
 from planner.discriminator import Discriminator, build_discriminator
+from planner.environment import ENGINES
 from planner.learner import Costs, paint_again, policy_loss, teach_discriminator
 from planner.policy import Kind, Policy, build
 from planner.recordings import Recordings
@@ -84,7 +85,7 @@ def begin(args: Args) -> State:
     from planner.train import words_of
 
     torch.manual_seed(args.seed)
-    kind = Kind(args.net, not args.unconditional)
+    kind = Kind(args.net, not args.unconditional, args.colour)
     policy = build(kind)
     discriminator = build_discriminator(args.judge, kind.conditional, kind.colour, args.complement)
     parent = None
@@ -97,6 +98,7 @@ def begin(args: Args) -> State:
         args.discriminator_learning_rate,
         args.replay * args.batch,
         args.seed,
+        args.engine,
     )
     state.parent = parent
     if state.go_on(args.out):
@@ -117,7 +119,8 @@ def initialise(policy: Policy, discriminator: Discriminator, path: Path) -> dict
         InputError: The checkpoint's net is another.
     """
     given, judge, about = checkpoint.load(path)
-    if given.kind.net != policy.kind.net or given.kind.colour != policy.kind.colour:
+    refuse_other_colours(str(path), given.kind, policy.kind.colour)
+    if given.kind.net != policy.kind.net:
         raise InputError(f"{path}: weights of the {given.kind.net} net; give --net {given.kind.net} or drop --weights")
     policy.load_state_dict(given.state_dict(), strict=given.kind == policy.kind)
     if judge.settings == discriminator.settings:
@@ -125,6 +128,17 @@ def initialise(policy: Policy, discriminator: Discriminator, path: Path) -> dict
     return {"name": path.stem} | {
         key: about[key] for key in ("updates", "minutes", "history", "parent") if key in about
     }
+
+
+def refuse_other_colours(place: str, given: Kind, colour: bool) -> None:
+    """Refuse a model that paints in colour where the run does not, and the reverse.
+
+    Raises:
+        InputError: It does.
+    """
+    if given.colour != colour:
+        found, mend = ("in colour", "add --colour") if given.colour else ("in black", "drop --colour")
+        raise InputError(f"{place}: paints {found}; {mend}, or name another model")
 
 
 def total(args: Args) -> int:
@@ -187,7 +201,14 @@ class Run:
         """Return where trajectories come from."""
         args, state = self.args, self.state
         acting = Acting(
-            args.batch, args.samples, args.strokes, args.unroll, args.begun_share, args.mnist_share, args.neighbours > 0
+            args.batch,
+            args.samples,
+            args.strokes,
+            args.unroll,
+            args.begun_share,
+            args.mnist_share,
+            args.neighbours > 0,
+            args.engine,
         )
         if args.cluster:
             from planner.cluster import ClusterActors
@@ -209,13 +230,14 @@ class Run:
         policy, _, _ = checkpoint.load(path)
         if not policy.kind.conditional:
             raise InputError(f"--demonstrator {path}: paints without a target; name a model that reproduces pictures")
+        refuse_other_colours(f"--demonstrator {path}", policy.kind, self.args.colour)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.args.seed)
             (pictures, *more) = self.sets.values()
             if more:
                 raise InputError(f"--demonstrator: one data set at a time; give --sets {next(iter(self.sets))}")
             strokes = self.args.strokes or 8
-            demonstrations = demonstrate(policy, pictures, strokes)
+            demonstrations = demonstrate(policy, pictures, strokes, ENGINES[self.args.engine])
         demonstrations.save(kept)
         return demonstrations
 
@@ -240,14 +262,14 @@ class Run:
             schooled = now.costs.imitation > 0 and self.demonstrations is None
             follow = FOLLOWED if now.stage == "imitation" else 0.0
             trajectory = self.source.next(Schooling(self.args.trials, follow) if schooled else Schooling())
-            painted = paint_again(trajectory)
+            painted = paint_again(trajectory, ENGINES[state.engine])
             part, log = policy_loss(state.policy, state.discriminator, trajectory, painted, self.rewards, now.costs)
             loss = loss + part
             state.steps += trajectory.log_probability.size
         real = None
         if self.demonstrations is not None:
             shown = self.demonstrations.trajectory(state.policy, self.args.batch, state.rng)
-            repeated = paint_again(shown)
+            repeated = paint_again(shown, ENGINES[state.engine])
             real = repeated.ends
             if now.costs.imitation:
                 part, more = policy_loss(state.policy, state.discriminator, shown, repeated, self.rewards, now.costs)
@@ -281,8 +303,8 @@ class Run:
 
         Args:
             trajectory: Whose targets are the real pictures, each its own target.
-            ends: (B, 64, 64) the canvases at its end.
-            real: (B, 64, 64) what is real instead: the demonstrator's paintings. Beside pictures with soft edges any
+            ends: (B, 64, 64), or (B, 64, 64, 3) in colour, the canvases at its end.
+            real: Likewise, what is real instead: the demonstrator's paintings. Beside pictures with soft edges any
                 hard-edged stroke is told at a glance, and the verdict says nothing of its shape.
         """
         state = self.state

@@ -137,7 +137,7 @@ def test_an_unconditional_policy_imitates_a_demonstrator(tmp_path: Path) -> None
 
 def test_a_checkpoint_of_other_networks_is_refused(tmp_path: Path) -> None:
     train.train(args(tmp_path / "run"))
-    with pytest.raises(InputError, match=r"other networks: .*conditional True there, False here"):
+    with pytest.raises(InputError, match=r"other networks or another engine: .*conditional True there, False here"):
         train.train(args(tmp_path / "run", unconditional=True, imitation_updates=0))
     with pytest.raises(InputError, match="weights of the lean net; give --net lean"):
         train.train(args(tmp_path / "new", net="paper", weights="line-art"))
