@@ -71,6 +71,9 @@ def paint_again(trajectory: Trajectory, engine: Engine = paint_batch) -> Painted
             drawn = trajectory.drawn_at(step)
             tried, _ = try_strokes(world, drawn, samples)
             tries.append(tried.canvases.reshape(batch, samples, *world.canvases.shape[1:]))
+            if trajectory.lesson is None:  # the first of them was followed: MyPaint's strokes are dear
+                world.take(tried, np.arange(batch) * samples)
+                continue
         world.take(try_strokes(world, trajectory.went(step), 1)[0], np.arange(batch))
     return Painted(np.stack(canvases), pens, np.stack(tries) if tries else None, world.canvases)
 
