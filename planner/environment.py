@@ -21,8 +21,8 @@ ENGINES: Final[dict[EngineName, Engine]] = {"solid": paint_batch, "mypaint": myp
 
 In the papers' environment, as in `vector_environment`, an episode has one MyPaint brush, which stays down from a stroke
 to the next and draws its dabs at random. Here each stroke has a brush of its own whose dabs follow from the stroke, and
-the canvas is kept in steps of 1/255: equal strokes have equal dabs, also in another episode. On random programs of
-eight strokes the two differ by less than two episodes do that have other dabs.
+the canvas is kept in steps of 1/255: equal strokes have equal dabs, also in another episode. On random programs
+the two differ no more than two episodes with other dabs do (tests/sim/test_mypaint.py).
 """
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from planner import checkpoint, datasets, recordings, train, training
+from planner import checkpoint, datasets, evaluate, recordings, train, training
 from planner.acting import ANY_WIDTH
 from planner.collection import shades
 from planner.discriminator import build_discriminator
@@ -206,6 +206,13 @@ def test_a_run_goes_on_with_its_own_colours_and_engine_only(tmp_path: Path, phot
     assert training.begin(args(tmp_path)).engine == "solid"
     with pytest.raises(InputError, match="engine solid there, mypaint here"):
         training.begin(args(tmp_path, engine="mypaint"))
+
+
+def test_weights_in_colour_are_not_measured_in_black(tmp_path: Path, photos: Path) -> None:
+    few = {"imitation_updates": 0, "critic_updates": 0, "updates": 1, "checkpoint_minutes": 9.0}
+    weights = train.train(args(tmp_path / "run", data=photos, colour=True, **few))
+    with pytest.raises(InputError, match="paints in colour, search and arm know black only"):
+        evaluate.evaluate(evaluate.Args(images=EXAMPLES, model=str(weights)))
 
 
 def test_without_libmypaint_a_run_does_not_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

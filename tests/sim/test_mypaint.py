@@ -154,6 +154,22 @@ def test_each_stroke_of_a_batch_is_one_of_a_brush_alone() -> None:
     assert np.array_equal(images[0], mypaint.render(row[None], grain=mypaint.grain_of(row)))
 
 
+def test_brushes_of_their_own_change_a_program_no_more_than_other_dabs_do() -> None:
+    rng = np.random.default_rng(0)
+    programs = np.zeros((60, 8, 12))
+    cells = rng.integers(0, 32, (60, 9, 2)) / 32
+    programs[..., stroke.START], programs[..., stroke.END] = cells[:, :-1], cells[:, 1:]
+    programs[..., stroke.CONTROL] = rng.integers(0, 32, (60, 8, 2)) / 32
+    programs[..., stroke.SIZE] = 2 * rng.choice([1, 2, 4, 8], (60, 8)) / 64
+    pressures = rng.uniform(0.3, 1.0, (60, 9))
+    programs[..., stroke.PRESSURE_START], programs[..., stroke.PRESSURE_END] = pressures[:, :-1], pressures[:, 1:]
+    own = np.ones((60, 64, 64), np.float32)
+    mypaint.paint_batch(own, programs)
+    one, other = (np.stack([mypaint.render(rows, grain=grain) for rows in programs]) for grain in (3, 50))
+    assert np.mean((own - one) ** 2) < 1.1 * np.mean((other - one) ** 2)
+    assert np.mean(own) == pytest.approx(np.mean(one), abs=0.02)
+
+
 def test_strokes_take_many_brushes_and_equal_ones_the_same() -> None:
     rows = [curve(u, v, pressure=pressure) for u in (0.3, 0.5) for v in (0.3, 0.6) for pressure in (0.4, 0.5, 1.0)]
     grains = [mypaint.grain_of(row) for row in rows]
