@@ -187,6 +187,8 @@ def test_a_demonstrator_in_colour_is_imitated_in_colour_only(tmp_path: Path, pho
 def test_what_does_not_go_with_colour_is_refused(tmp_path: Path, photos: Path, data: Path) -> None:
     with pytest.raises(InputError, match="line-art.safetensors: paints in black; drop --colour"):
         train.train(args(tmp_path / "run", data=photos, colour=True, weights="line-art"))
+    with pytest.raises(InputError, match="--colour --neighbours: neighbours are painted in black"):
+        train.train(args(tmp_path / "run", data=photos, colour=True, neighbours=1.0))
     with pytest.raises(InputError, match="--colour --recordings: recorded paintings are read in grey"):
         train.train(args(tmp_path / "run", data=photos, colour=True, recordings=tmp_path))
     with pytest.raises(InputError, match="mnist is line art in black; leave --colour out"):
