@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from planner.actions import WidthLimits
+from planner.actions import END_CELL, WidthLimits
 from planner.agent import RENDERS, Agent
 from planner.datasets import digits, read_idx
 from planner.policy import Kind, Policy, build
@@ -44,7 +44,7 @@ def step_ms(policy: Policy) -> float:
         started = time.perf_counter()
         view = policy.look(canvas, target)
         memory = policy.remember(view, before, left, memory)
-        before = policy.decode(memory.hidden, view.keys, may_jump, allowed, greedy=True).actions
+        before = policy.decode(memory.hidden, view, before[:, END_CELL], may_jump, allowed, greedy=True).actions
         times.append(time.perf_counter() - started)
     return 1000 * float(np.median(times))
 

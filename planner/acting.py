@@ -81,9 +81,16 @@ class Standing:
     ) -> Standing:
         """Return episodes of so many strokes at their beginning, with noise of their own."""
         batch = len(targets)
-        noise = torch.from_numpy(rng.standard_normal((batch, NOISE)).astype(np.float32))
+        noise = torch.as_tensor(rng.standard_normal((batch, NOISE)).astype(np.float32), device=policy.device)
         memory = policy.initial_memory(batch, noise)
-        return cls(targets, canvases, Pen.at_start(batch), memory, no_action(batch, len(policy.components)), strokes)
+        return cls(
+            targets,
+            canvases,
+            Pen.at_start(batch),
+            memory,
+            no_action(batch, policy.device, len(policy.components)),
+            strokes,
+        )
 
     @property
     def wanted(self) -> Image:
@@ -198,9 +205,10 @@ class Actor:
         """Paint on, or anew where the episodes are done, and return what was done."""
         start = self.standing or self.begin()
         targets = start.wanted
-        shown = torch.from_numpy(targets) if self.policy.kind.conditional else None
+        device = self.policy.device
+        shown = torch.as_tensor(targets, device=device) if self.policy.kind.conditional else None
         world = Environment(targets, start.canvases, ENGINES[self.settings.engine])
-        world.pen, memory, before = start.pen, start.memory, start.before
+        world.pen, memory, before = start.pen, start.memory.on(device), start.before.to(device)
         batch, samples = len(targets), self.settings.samples
         drawn: list[Stroke] = []
         lessons: list[Choice] = []
@@ -210,8 +218,8 @@ class Actor:
         kept, painted = self.rng.integers(1, steps + 1, batch), np.empty_like(targets)
         first = np.arange(batch) * samples
         for step in range(steps):
-            view = self.policy.look(torch.from_numpy(world.canvases), shown)
-            left = torch.full((batch,), start.left - step)
+            view = self.policy.look(torch.as_tensor(world.canvases, device=device), shown)
+            left = torch.full((batch,), start.left - step, device=device)
             advanced = self.policy.remember(view, before, left, memory)
             stroke = decode_stroke(self.policy, view, left, advanced, world.pen, ANY_WIDTH, batch * samples)
             drawn.append(stroke)
@@ -228,7 +236,7 @@ class Actor:
                 went = lesson.where(follow, went)
             memory = remembered(self.policy, view, left, advanced, went)
             world.take(try_strokes(world, went, 1)[0], np.arange(batch))
-            before = torch.from_numpy(went.paint)
+            before = torch.as_tensor(went.paint, device=device)
             painted[kept == step + 1] = world.canvases[kept == step + 1]
         self.painted = start.targets, painted
         left_over = start.left - steps
@@ -239,7 +247,7 @@ class Actor:
         return Trajectory(
             start,
             every.map(lambda part: part.reshape(steps, batch, samples, *part.shape[2:])),
-            np.stack([stroke.log_probability.numpy().reshape(batch, samples) for stroke in drawn]),
+            np.stack([stroke.log_probability.cpu().numpy().reshape(batch, samples) for stroke in drawn]),
             stacked(lessons) if lessons else None,
             np.stack(follows) if follows else None,
             version,

@@ -53,6 +53,12 @@ class Discriminator(nn.Module):
         self.body = trunk(inputs, channels, stem, spectral_norm if spectral else unchanged)
         self.register_buffer("halves", halves(), persistent=False)
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes: every tensor that it is given is made there."""
+        masks: Tensor = self.halves  # type: ignore[assignment]
+        return masks.device
+
     def forward(self, canvas: Tensor, target: Tensor | None) -> Tensor:
         """Return logits (n,); high means like the target, or like a picture of the data set.
 

@@ -31,7 +31,8 @@ class Luck(NamedTuple):
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         noise = torch.stack([torch.randn(NOISE, generator=each) for each in generators])
         size = (strokes, 2, len(policy.components))
-        return cls(noise, torch.stack([torch.rand(size, generator=each) for each in generators]))
+        chance = torch.stack([torch.rand(size, generator=each) for each in generators])
+        return cls(noise.to(policy.device), chance.to(policy.device))
 
 
 @torch.no_grad()
@@ -59,16 +60,16 @@ def play(
         luck: Of an unconditional policy, with one sample a canvas; None for no noise and PyTorch's random numbers.
         engine: What paints.
     """
-    count, tries = len(canvases), max(1, samples)
+    count, tries, device = len(canvases), max(1, samples), policy.device
     assert targets is not None or tries == 1, "without a target no sample is better than another"
     world = Environment(canvases if targets is None else targets, canvases, engine)
     memory = policy.initial_memory(count, None if luck is None else luck.noise)
-    before = no_action(count, len(policy.components))
+    before = no_action(count, device, len(policy.components))
     # A copy: a target that is read-only is none of torch's business.
-    target = None if targets is None else torch.from_numpy(np.array(targets))
+    target = None if targets is None else torch.as_tensor(np.array(targets), device=device)
     for step in range(strokes):
-        view = policy.look(torch.from_numpy(world.canvases), target)
-        left = torch.full((count,), strokes - step)
+        view = policy.look(torch.as_tensor(world.canvases, device=device), target)
+        left = torch.full((count,), strokes - step, device=device)
         advanced = policy.remember(view, before, left, memory)
         drawn = decode_stroke(
             policy,
@@ -85,7 +86,8 @@ def play(
         tried, painted = try_strokes(world, drawn, tries)
         best = tried.errors().reshape(count, tries).argmin(axis=1) + np.arange(count) * tries
         world.take(tried, best)
-        memory, before = drawn.memory.chosen(torch.from_numpy(best)), torch.from_numpy(drawn.paint[best])
+        memory = drawn.memory.chosen(torch.as_tensor(best, device=device))
+        before = torch.as_tensor(drawn.paint[best], device=device)
         yield drawn.choice.at(best), painted[best]
 
 

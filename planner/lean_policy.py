@@ -2,13 +2,15 @@
 
 A 4×4 stride-4 stem, and location heads that are a dot product between the decoder's state and 32 features of each of
 the 32×32 locations: local ones from the image plus learned ones, which alone would be a linear head of rank 32.
-To these come logits of the row and of the column, which aim at a single location anywhere. What is at the pen and at
-each location chosen goes back into the state. The canvas's features do not depend on the action before, so that a jump
-costs no second pass over the image.
+To these come logits of the row and of the column, which aim at a single location anywhere. A glimpse around the pen
+goes into the LSTM, one along the chord of the stroke into the state once its end is chosen; where its control point is,
+the net also says in the chord's frame, in which a bend looks alike wherever and however large it is. The canvas's
+features do not depend on the action before, so that a jump costs no second pass over the image.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -16,12 +18,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from planner.actions import CANVAS_PX, END_CELL, GRID, PAINT
+from planner.glimpse import glimpses, lattice
 from planner.policy import NOISE, PLACES, WIDTH, Kind, Memory, Policy, View, new_critic, planes
 
 KEY: Final = 32
 """Features of a location."""
-PEN: Final = "pen"
-"""Where the pen is: looked at as the locations chosen are."""
+CELL_PX: Final = CANVAS_PX // GRID
+SIDE: Final = 11
+"""Points along each side of a glimpse."""
+PEN_PX: Final = 12.0
+"""How far a glimpse around the pen reaches [px]."""
+BESIDE: Final = 0.75
+"""How far a glimpse along a chord reaches from its middle, in its lengths: beyond both ends."""
+SHORTEST_PX: Final = 8.0
+"""Length that shorter chords are looked at as if they had [px]."""
 
 
 class ResidualBlock(nn.Module):
@@ -41,7 +51,7 @@ class ResidualBlock(nn.Module):
 class LeanPolicy(Policy):
     """The lean net."""
 
-    ADDED = (*Policy.ADDED, "axes.", "seen.")
+    ADDED = (*Policy.ADDED, "axes.", "pen.", "chord.", "bend.")
 
     def __init__(self, kind: Kind) -> None:
         super().__init__(kind)
@@ -62,7 +72,14 @@ class LeanPolicy(Policy):
         self.embed = nn.ModuleDict({name: nn.Embedding(size, 128) for name, size in self.components.items()})
         self.mix = nn.ModuleDict({name: mixer() for name in self.components})
         self.axes = nn.ModuleDict({name: silent(nn.Linear(WIDTH, 2 * GRID)) for name in PLACES})
-        self.seen = nn.ModuleDict({name: looker() for name in (PEN, *PLACES)})
+        channels = 6 if kind.colour else 2
+        self.pen, self.chord = looker(channels * SIDE**2), looker(channels * SIDE**2)
+        self.bend = silent(nn.Linear(WIDTH, 3))
+        self.register_buffer("around", lattice(SIDE, 1.0), persistent=False)
+        self.register_buffer("beside", lattice(SIDE, BESIDE), persistent=False)
+        cells = pixels(torch.arange(GRID * GRID)).T / CELL_PX
+        self.register_buffer("cells", cells, persistent=False)
+        self.register_buffer("squares", cells.square().sum(dim=0)[None] / 2, persistent=False)
         steps = (torch.arange(CANVAS_PX) + 0.5) / (CANVAS_PX / 2) - 1
         rows, columns = torch.meshgrid(steps, steps, indexing="ij")
         self.register_buffer("coordinates", torch.stack((columns, rows))[None], persistent=False)
@@ -77,14 +94,15 @@ class LeanPolicy(Policy):
         # Ink counts, not paper: with white as 0 an empty neighbourhood gives an empty feature.
         ink = 1 - planes(canvas)
         wanted = torch.zeros_like(ink) if target is None else 1 - planes(target)
-        image = torch.cat((ink, wanted, coordinates), dim=1)
-        local = functional.relu(self.stem(image.contiguous(memory_format=torch.channels_last)))
+        image = torch.cat((ink, wanted), dim=1)
+        placed = torch.cat((image, coordinates), dim=1)
+        local = functional.relu(self.stem(placed.contiguous(memory_format=torch.channels_last)))
         local = functional.relu(self.local(local)) + local
         deep = functional.relu(self.blocks(self.down(local)))
         features = functional.relu(self.flat(deep.flatten(1)))
         near = functional.relu(local + functional.interpolate(self.up(deep), scale_factor=2.0))
         keys = functional.pixel_shuffle(self.keys(near), 2).flatten(2) + self.places
-        return View(features, keys)
+        return View(features, keys, image)
 
     def remember(self, view: View, before: Tensor, left: Tensor, memory: Memory) -> Memory:
         """Advance the LSTM by one action."""
@@ -93,7 +111,7 @@ class LeanPolicy(Policy):
         looked_up = [table(choice) for table, choice in zip(self.before.values(), before.clamp(min=0).T, strict=True)]
         flag, end, *others = looked_up
         past = acted * (flag + end) + painted * sum(others)
-        past = past + self.at(PEN, before[:, END_CELL], view.keys)
+        past = past + self.at_pen(before[:, END_CELL].clamp(min=0), view)
         left = left.float()[:, None]
         past = past + self.left(torch.cat((left / 20, 1 / left.clamp(min=1)), dim=1))
         if not self.kind.conditional:
@@ -101,26 +119,57 @@ class LeanPolicy(Policy):
         hidden, cell = self.lstm(view.features + past, (memory.hidden, memory.cell))
         return Memory(hidden, cell, memory.noise)
 
-    def logits(self, name: str, state: Tensor, keys: Tensor) -> Tensor:
+    def logits(self, name: str, state: Tensor, view: View, stroke: Sequence[Tensor]) -> Tensor:
         """Return the logits (n, size) of a component."""
-        if name in PLACES:
-            query = self.queries[name](state).view(len(keys), -1, KEY)
-            rows, columns = self.axes[name](state).view(-1, 2, GRID).unbind(dim=1)
-            lines = rows[:, :, None] + columns[:, None, :]
-            return (query @ keys).view(len(state), GRID * GRID) + lines.flatten(1)
-        found: Tensor = self.heads[name](state)
-        return found
+        if name not in PLACES:
+            found: Tensor = self.heads[name](state)
+            return found
+        query = self.queries[name](state).view(len(view.keys), -1, KEY)
+        rows, columns = self.axes[name](state).view(-1, 2, GRID).unbind(dim=1)
+        logits = (query @ view.keys).view(len(state), -1) + (rows[:, :, None] + columns[:, None, :]).flatten(1)
+        return logits + self.bump(state, stroke[0], stroke[-1]) if name == "control" else logits
 
-    def follow(self, name: str, state: Tensor, choice: Tensor, keys: Tensor) -> Tensor:
-        """Return the decoder's state (n, 256) after a choice (n,)."""
-        state = state + self.mix[name](torch.cat((state, self.embed[name](choice)), dim=1))
-        return state + self.at(name, choice, keys) if name in PLACES else state
+    def follow(self, name: str, state: Tensor, view: View, stroke: Sequence[Tensor]) -> Tensor:
+        """Return the decoder's state (n, 256) after the last choice of a stroke."""
+        state = state + self.mix[name](torch.cat((state, self.embed[name](stroke[-1])), dim=1))
+        return state + self.along_chord(stroke[0], stroke[-1], view) if name == "end" else state
 
-    def at(self, name: str, cells: Tensor, keys: Tensor) -> Tensor:
-        """Return what locations (n,) bring to the state (n, 256), given the keys of n views or of n/m each."""
-        index = cells.view(len(keys), 1, -1).expand(-1, KEY, -1)
-        there: Tensor = self.seen[name](keys.gather(2, index).transpose(1, 2).reshape(len(cells), KEY))
-        return there
+    def at_pen(self, cells: Tensor, view: View) -> Tensor:
+        """Return what a glimpse around the pen (n,) brings to the state (n, 256)."""
+        along = PEN_PX * torch.eye(1, 2, device=cells.device).expand(len(cells), -1)
+        brought: Tensor = self.pen(glimpses(view.image, pixels(cells), along, self.around))  # type: ignore[arg-type]
+        return brought
+
+    def along_chord(self, start: Tensor, end: Tensor, view: View) -> Tensor:
+        """Return what a glimpse along the chord between locations (n,) brings to the state (n, 256)."""
+        middle, along = chord(start, end)
+        brought: Tensor = self.chord(glimpses(view.image, middle, along, self.beside))  # type: ignore[arg-type]
+        return brought
+
+    def bump(self, state: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        """Return logits (n, 1024) of a Gaussian around a place that is told in the chord's own frame."""
+        middle, along = chord(start, end)
+        steps = self.bend(state)
+        across = torch.stack((-along[:, 1], along[:, 0]), dim=1)
+        place = (middle + steps[:, :1] * along + steps[:, 1:2] * across) / CELL_PX
+        # −κ/2·|x − μ|² but for a constant.
+        logits: Tensor = steps[:, 2:] * (place @ self.cells - self.squares)
+        return logits
+
+
+def pixels(cells: Tensor) -> Tensor:
+    """Return locations (n,) as x, y [px] (n, 2)."""
+    return torch.stack((cells % GRID, cells // GRID), dim=1) * float(CELL_PX)
+
+
+def chord(start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
+    """Return middle and vector [px], each (n, 2), of a chord between locations (n,); one of no length goes right."""
+    first, last = pixels(start), pixels(end)
+    along = last - first
+    length = along.norm(dim=1, keepdim=True)
+    right = torch.eye(1, 2, device=along.device)
+    along = torch.where(length > 0, along / length.clamp(min=1), right) * length.clamp(min=SHORTEST_PX)
+    return (first + last) / 2, along
 
 
 def silent(layer: nn.Linear) -> nn.Linear:
@@ -130,9 +179,9 @@ def silent(layer: nn.Linear) -> nn.Linear:
     return layer
 
 
-def looker() -> nn.Sequential:
-    """Return what brings a location's features into the state, silent at first."""
-    return nn.Sequential(nn.Linear(KEY, 64), nn.ReLU(), silent(nn.Linear(64, WIDTH)))
+def looker(inputs: int) -> nn.Sequential:
+    """Return what brings a glimpse into the state, silent at first."""
+    return nn.Sequential(nn.Linear(inputs, 128), nn.ReLU(), silent(nn.Linear(128, WIDTH)))
 
 
 def mixer() -> nn.Sequential:

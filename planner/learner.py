@@ -105,18 +105,18 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = 
         painted: What that painted.
         drawn: Whether the strokes drawn are of interest, and not the lessons alone.
     """
-    start = trajectory.start
+    start, device = trajectory.start, policy.device
     steps, batch, samples = trajectory.log_probability.shape
     everything = painted.canvases if trajectory.last else np.concatenate((painted.canvases, painted.ends[None]))
-    target = torch.from_numpy(start.wanted) if policy.kind.conditional else None
+    target = torch.as_tensor(start.wanted, device=device) if policy.kind.conditional else None
     shown = None if target is None else target.repeat(len(everything), *(1,) * (target.dim() - 1))
-    views = policy.look(torch.from_numpy(everything).flatten(0, 1), shown)
-    memory, before = start.memory, start.before
+    views = policy.look(torch.as_tensor(everything, device=device).flatten(0, 1), shown)
+    memory, before = start.memory.on(device), start.before.to(device)
     likely, entropy, promises, values, taught = [], [], [], [], []
     # Split at once: the gradient of a slice is as large as what it was cut from, at every step anew.
     each = [View(*parts) for parts in zip(*(torch.split(part, batch) for part in views), strict=True)]
     for step, view in enumerate(each[:steps]):
-        left = torch.full((batch,), start.left - step)
+        left = torch.full((batch,), start.left - step, device=device)
         advanced = policy.remember(view, before, left, memory)
         values.append(policy.value(advanced.hidden))
         pens = painted.pens[step]
@@ -133,15 +133,17 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = 
             stroke = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch, lesson)
             taught.append(stroke.log_probability.mean())
         went = trajectory.went(step)
-        memory, before = remembered(policy, view, left, advanced, went), torch.from_numpy(went.paint)
+        memory = remembered(policy, view, left, advanced, went)
+        before = torch.as_tensor(went.paint, device=device)
     bootstrap = values[0].new_zeros(batch)
     if not trajectory.last:
         with torch.no_grad():
-            ahead = policy.remember(each[steps], before, torch.full((batch,), start.left - steps), memory)
+            left = torch.full((batch,), start.left - steps, device=device)
+            ahead = policy.remember(each[steps], before, left, memory)
             bootstrap = policy.value(ahead.hidden)
-    nothing = torch.zeros(())
+    nothing = torch.zeros((), device=device)
     return Said(
-        torch.stack(likely) if likely else torch.zeros(steps, batch, 0),
+        torch.stack(likely) if likely else torch.zeros(steps, batch, 0, device=device),
         torch.stack(entropy).mean() if entropy else nothing,
         torch.stack(values),
         bootstrap,
@@ -191,15 +193,16 @@ def policy_loss(
     log = {"imitation": -float(said.likelihood.detach()), "entropy": float(said.entropy.detach())}
     if painted.tries is None or not learns:
         return loss, log
+    device = policy.device
     earned = rewards.of_strokes(
         discriminator,
-        torch.from_numpy(painted.canvases),
-        torch.from_numpy(painted.tries),
-        torch.from_numpy(trajectory.start.wanted),
-        torch.from_numpy(trajectory.drawn.jumped),
+        torch.as_tensor(painted.canvases, device=device),
+        torch.as_tensor(painted.tries, device=device),
+        torch.as_tensor(trajectory.start.wanted, device=device),
+        torch.as_tensor(trajectory.drawn.jumped, device=device),
         trajectory.last,
     )
-    ratios = said.log_probability.detach() - torch.from_numpy(trajectory.log_probability)
+    ratios = said.log_probability.detach() - torch.as_tensor(trajectory.log_probability, device=device)
     followed = vtrace(ratios[..., 0], earned[..., 0], said.values.detach(), said.bootstrap, costs.discount)
     weights = advantages(earned, followed.advantages, ratios, costs.future)
     gained = (weights * said.log_probability).mean()
@@ -230,12 +233,12 @@ def teach_discriminator(
         painted: Canvases and their targets, each (m, 64, 64).
     """
     settings = discriminator.settings
-    true, false = (_pair(pair, settings["conditional"]) for pair in (real, painted))
+    true, false = (_pair(pair, discriminator) for pair in (real, painted))
     true_logits, false_logits = discriminator(*true), discriminator(*false)
     loss = discriminator_loss(settings["kind"], true_logits, false_logits)
     if settings["kind"] == "wgan-gp":
         count = min(len(true[0]), len(false[0]))
-        share = torch.rand(count)
+        share = torch.rand(count, device=discriminator.device)
         loss = loss + gradient_penalty(discriminator, _first(true, count), _first(false, count), share)
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
@@ -247,9 +250,9 @@ def teach_discriminator(
     }
 
 
-def _pair(pair: tuple[Image, Image], conditional: bool) -> Pair:
-    canvases, targets = map(torch.from_numpy, pair)
-    return canvases, targets if conditional else None
+def _pair(pair: tuple[Image, Image], discriminator: Discriminator) -> Pair:
+    canvases, targets = (torch.as_tensor(pictures, device=discriminator.device) for pictures in pair)
+    return canvases, targets if discriminator.settings["conditional"] else None
 
 
 def _first(pair: Pair, count: int) -> Pair:

@@ -16,6 +16,7 @@ As in the public code, the policy is not told how many strokes are left.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -106,12 +107,13 @@ class PaperPolicy(Policy):
         self.register_buffer("coordinates", torch.stack((columns, rows))[None], persistent=False)
 
     def look(self, canvas: Tensor, target: Tensor | None) -> View:
-        """Return the view: features (n, 32, 64, 64) and no keys (n, 0)."""
+        """Return the view: features (n, 32, 64, 64), no keys and no image (n, 0)."""
         coordinates: Tensor = self.coordinates  # type: ignore[assignment]
         images = [planes(canvas)] if target is None else [planes(canvas), planes(target)]
         image = torch.cat((*images, coordinates.expand(len(canvas), -1, -1, -1)), dim=1)
         features = self.stem(image.contiguous(memory_format=torch.channels_last))
-        return View(features, features.new_zeros(len(canvas), 0))
+        nothing = features.new_zeros(len(canvas), 0)
+        return View(features, nothing, nothing)
 
     def remember(self, view: View, before: Tensor, left: Tensor, memory: Memory) -> Memory:
         """Advance the LSTM by one action; `left` is not looked at."""
@@ -128,14 +130,14 @@ class PaperPolicy(Policy):
         hidden, cell = self.lstm(seen, (memory.hidden, memory.cell))
         return Memory(hidden, cell, memory.noise)
 
-    def logits(self, name: str, state: Tensor, keys: Tensor) -> Tensor:
+    def logits(self, name: str, state: Tensor, view: View, stroke: Sequence[Tensor]) -> Tensor:
         """Return the logits (n, size) of a component."""
         found: Tensor = self.heads[name](state)
         return found
 
-    def follow(self, name: str, state: Tensor, choice: Tensor, keys: Tensor) -> Tensor:
-        """Return the decoder's state (n, 256) after a choice (n,)."""
-        embedded = self.embed[name](self._numbers(name, choice))
+    def follow(self, name: str, state: Tensor, view: View, stroke: Sequence[Tensor]) -> Tensor:
+        """Return the decoder's state (n, 256) after the last choice of a stroke."""
+        embedded = self.embed[name](self._numbers(name, stroke[-1]))
         return functional.relu(state + self.mix[name](torch.cat((state, embedded), dim=1)))
 
     def _numbers(self, name: str, choice: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ action one after another, each knowing those before it. The nets are in `lean_po
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, NamedTuple
 
@@ -46,6 +46,8 @@ class View(NamedTuple):
     """(n, ...) what `remember` needs."""
     keys: Tensor
     """(n, ...) what the location heads need."""
+    image: Tensor
+    """(n, ...) what glimpses are taken of."""
 
 
 class Memory(NamedTuple):
@@ -61,6 +63,10 @@ class Memory(NamedTuple):
     def chosen(self, index: Tensor) -> Memory:
         """Return the states at `index`."""
         return Memory(self.hidden[index], self.cell[index], self.noise[index])
+
+    def on(self, device: torch.device) -> Memory:
+        """Return the states on a device."""
+        return Memory(*(part.to(device) for part in self))
 
     def where(self, mask: Tensor, other: Memory) -> Memory:
         """Return these states where `mask` (n,) holds and the other elsewhere."""
@@ -96,6 +102,11 @@ class Policy(nn.Module, ABC):
         self.critic: nn.Linear
         """Set by each net, after its other parts."""
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes: every tensor that it is given is made there."""
+        return self.critic.weight.device
+
     @abstractmethod
     def look(self, canvas: Tensor, target: Tensor | None) -> View:
         """Return the view of canvases and targets.
@@ -117,12 +128,19 @@ class Policy(nn.Module, ABC):
         """
 
     @abstractmethod
-    def logits(self, name: str, state: Tensor, keys: Tensor) -> Tensor:
-        """Return the logits (n, size) of a component in a state (n, 256) of the decoder."""
+    def logits(self, name: str, state: Tensor, view: View, stroke: Sequence[Tensor]) -> Tensor:
+        """Return the logits (n, size) of a component in a state (n, 256) of the decoder.
+
+        Args:
+            name: Which.
+            state: Of the decoder.
+            view: As `decode` has it.
+            stroke: Where the stroke starts and what was chosen of it so far, each (n,).
+        """
 
     @abstractmethod
-    def follow(self, name: str, state: Tensor, choice: Tensor, keys: Tensor) -> Tensor:
-        """Return the decoder's state (n, 256) after the choice (n,) of a component; keys as `decode` has them."""
+    def follow(self, name: str, state: Tensor, view: View, stroke: Sequence[Tensor]) -> Tensor:
+        """Return the decoder's state (n, 256) after a component was chosen, the last of `stroke`; see `logits`."""
 
     def initial_memory(self, batch: int, noise: Tensor | None = None) -> Memory:
         """Return the LSTM's state at the start of an episode with noise (n, NOISE); None gives zeros."""
@@ -141,7 +159,8 @@ class Policy(nn.Module, ABC):
     def decode(
         self,
         state: Tensor,
-        keys: Tensor,
+        view: View,
+        start: Tensor,
         may_jump: Tensor,
         allowed: Tensor,
         given: Tensor | None = None,
@@ -155,7 +174,8 @@ class Policy(nn.Module, ABC):
 
         Args:
             state: (n, 256) the LSTM's output.
-            keys: Of n views, or of m with n a multiple of m: n/m actions for each view.
+            view: Of n canvases, or of m with n a multiple of m: n/m actions for each.
+            start: (n,) the location at which the pen is.
             may_jump: (n,) whether a jump is allowed: not twice in a row.
             allowed: (n, 6, 10) pairs of size and pressure that the brush can paint from here.
             given: (n, C) actions whose probability is wanted; None to choose them.
@@ -172,7 +192,7 @@ class Policy(nn.Module, ABC):
         spread: list[Tensor] = []
         worth: list[Tensor] = []
         for column, name in enumerate(self.components):
-            logits = self.logits(name, state, keys)
+            logits = self.logits(name, state, view, [start, *chosen])
             if name == "flag":
                 jump = torch.arange(2, device=logits.device) == JUMP
                 logits = logits.masked_fill(jump & ~may_jump[:, None], FORBIDDEN)
@@ -202,7 +222,7 @@ class Policy(nn.Module, ABC):
             if name == last:
                 break
             if column < len(self.components) - 1:
-                state = self.follow(name, state, choice, keys)
+                state = self.follow(name, state, view, [start, *chosen])
         used = torch.stack([torch.ones_like(paints)] * 2 + [paints] * (len(chosen) - 2), dim=1)
         log_probability = (used * torch.stack(likely, dim=1)).sum(dim=1)
         entropy = -(used * torch.stack(spread, dim=1)).sum(dim=1)

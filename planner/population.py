@@ -22,7 +22,9 @@ from tqdm import tqdm
 
 from planner.cluster import connect
 from planner.datasets import Source
-from planner.training import Run, begin, total
+from planner.options import words_of
+from planner.schedule import total
+from planner.training import Run, begin
 from planner.training_state import State
 from planner.validation import validate
 from sim.errors import InputError
@@ -73,8 +75,6 @@ class Member:
 
     def take(self, folder: Path, settings: Mapping[str, Any], number: int) -> None:
         """Go on from a checkpoint, of its own or of a better one, with these settings and with other random numbers."""
-        from planner.train import words_of
-
         state = self.run.state
         state.go_on(folder)
         seed = int(np.random.SeedSequence((self.given.seed, number, state.update)).generate_state(1)[0])

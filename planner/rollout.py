@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from planner.actions import COMPONENTS, FLAG, JUMP, Actions, Pen, WidthLimits, apply
+from planner.actions import COMPONENTS, END_CELL, FLAG, JUMP, Actions, Pen, WidthLimits, apply, cell
 from planner.environment import Environment
 from planner.policy import Memory, Policy, View
 
@@ -73,9 +73,9 @@ class Stroke:
         return Choice(self.jumped, self.jump, self.paint)
 
 
-def no_action(batch: int, columns: int = len(COMPONENTS)) -> Tensor:
-    """Return the action before the first (n, C), C columns: 5, or 8 in colour."""
-    nothing = torch.zeros(batch, columns, dtype=torch.long)
+def no_action(batch: int, device: torch.device | None = None, columns: int = len(COMPONENTS)) -> Tensor:
+    """Return the action before the first (n, C), C columns: 5, or 8 in colour; on a device, the CPU unless given."""
+    nothing = torch.zeros(batch, columns, dtype=torch.long, device=device)
     nothing[:, FLAG] = -1
     return nothing
 
@@ -110,26 +110,31 @@ def decode_stroke(
         chance: (n, 2, C) numbers in [0, 1) that decide on the jump and on the painting action; None to draw them.
         around: What the neighbours of `given` would earn.
     """
-    owner = torch.arange(len(left)).repeat_interleave(count // len(left))
+    device = policy.device
+    owner = torch.arange(len(left), device=device).repeat_interleave(count // len(left))
     memory = advanced if count == len(left) else advanced.chosen(owner)
     allowed, anything = limits.allowed(pen.pressure), limits.allowed(np.full(1, np.nan))
-    widths, free = torch.from_numpy(allowed)[owner], torch.from_numpy(anything).expand(count, -1, -1)
+    widths = torch.as_tensor(allowed, device=device)[owner]
+    free = torch.as_tensor(anything, device=device).expand(count, -1, -1)
+    start = torch.as_tensor(cell(pen.position), device=device)[owner]
     luck = (None, None) if chance is None else (chance[:, 0], chance[:, 1])
     if given is not None:
-        return _weigh(policy, view, memory, left[owner], widths, free, given, around, owner)
-    may_jump = torch.ones(count, dtype=torch.bool)
-    first = policy.decode(memory.hidden, view.keys, may_jump, widths, None, greedy, temperature, luck[0])
+        return _weigh(policy, view, start, memory, left[owner], widths, free, given, around, owner)
+    may_jump = torch.ones(count, dtype=torch.bool, device=device)
+    first = policy.decode(memory.hidden, view, start, may_jump, widths, None, greedy, temperature, luck[0])
     jumps = first.actions[:, FLAG] == JUMP
     if not jumps.any():
-        chosen = first.actions.numpy()
-        return Stroke(jumps.numpy(), chosen, chosen, memory, first.log_probability, first.entropy)
+        chosen = first.actions.cpu().numpy()
+        return Stroke(jumps.cpu().numpy(), chosen, chosen, memory, first.log_probability, first.entropy)
     # Decoded for all, used where the pen jumped: the views' keys are then shared, and copying them costs more.
-    after = policy.remember(View(view.features[owner], view.keys), first.actions, left[owner], memory)
-    second = policy.decode(after.hidden, view.keys, ~may_jump, free, None, greedy, temperature, luck[1])
+    after = policy.remember(view._replace(features=view.features[owner]), first.actions, left[owner], memory)
+    second = policy.decode(
+        after.hidden, view, first.actions[:, END_CELL], ~may_jump, free, None, greedy, temperature, luck[1]
+    )
     return Stroke(
-        jumps.numpy(),
-        first.actions.numpy(),
-        torch.where(jumps[:, None], second.actions, first.actions).numpy(),
+        jumps.cpu().numpy(),
+        first.actions.cpu().numpy(),
+        torch.where(jumps[:, None], second.actions, first.actions).cpu().numpy(),
         after.where(jumps, memory),
         first.log_probability + jumps * second.log_probability,
         first.entropy + jumps * second.entropy,
@@ -139,6 +144,7 @@ def decode_stroke(
 def _weigh(
     policy: Policy,
     view: View,
+    start: Tensor,
     memory: Memory,
     left: Tensor,
     widths: Tensor,
@@ -148,20 +154,21 @@ def _weigh(
     owner: Tensor,
 ) -> Stroke:
     """Return given strokes (n,) with their probability: of the jump, where there is one, and of the painting action."""
-    jumped, jump, paint = map(torch.from_numpy, given)
-    may_jump = torch.ones(len(jumped), dtype=torch.bool)
-    likely = entropy = promise = torch.zeros(())
+    jumped, jump, paint = (torch.as_tensor(part, device=policy.device) for part in given)
+    may_jump = torch.ones_like(jumped)
+    likely = entropy = promise = memory.hidden.new_zeros(())
     if given.jumped.any():
-        about = None if around is None else tensors(around.of_jump(given))
-        first = policy.decode(memory.hidden, view.keys, may_jump, widths, jump, weighed=about, last="end")
+        about = None if around is None else tensors(around.of_jump(given), policy.device)
+        first = policy.decode(memory.hidden, view, start, may_jump, widths, jump, weighed=about, last="end")
         likely, entropy = jumped * first.log_probability, jumped * first.entropy
         if first.promise is not None:
             promise = jumped * first.promise
-        after = policy.remember(View(view.features[owner], view.keys), jump, left, memory)
+        after = policy.remember(view._replace(features=view.features[owner]), jump, left, memory)
         memory = after.where(jumped, memory)
         widths, may_jump = torch.where(jumped[:, None, None], free, widths), ~jumped
-    about = None if around is None else tensors(around.of_paint(given))
-    second = policy.decode(memory.hidden, view.keys, may_jump, widths, paint, weighed=about)
+        start = torch.where(jumped, jump[:, END_CELL], start)
+    about = None if around is None else tensors(around.of_paint(given), policy.device)
+    second = policy.decode(memory.hidden, view, start, may_jump, widths, paint, weighed=about)
     if second.promise is not None:
         promise = promise + second.promise
     return Stroke(*given, memory, likely + second.log_probability, entropy + second.entropy, promise)
@@ -171,13 +178,16 @@ def remembered(policy: Policy, view: View, left: Tensor, advanced: Memory, choic
     """Return the LSTM's state (m,) after the m strokes' jumps, from which their painting actions were decoded."""
     if not choice.jumped.any():
         return advanced
-    jumped, jump = torch.from_numpy(choice.jumped), torch.from_numpy(choice.jump)
+    jumped, jump = (torch.as_tensor(part, device=policy.device) for part in choice[:2])
     return policy.remember(view, jump, left, advanced).where(jumped, advanced)
 
 
-def tensors(weighed: Weighed) -> dict[str, tuple[Tensor, Tensor]]:
+def tensors(weighed: Weighed, device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
     """Return choices and gains by component as the policy takes them."""
-    return {name: (torch.from_numpy(choices), torch.from_numpy(gains)) for name, (choices, gains) in weighed.items()}
+    return {
+        name: (torch.as_tensor(choices, device=device), torch.as_tensor(gains, device=device))
+        for name, (choices, gains) in weighed.items()
+    }
 
 
 def try_strokes(world: Environment, stroke: Stroke | Choice, samples: int) -> tuple[Environment, NDArray[np.float64]]:

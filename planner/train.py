@@ -7,12 +7,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from planner.options import check
 from sim.errors import InputError
 
 if TYPE_CHECKING:
@@ -118,6 +119,9 @@ class Args:
     replay: int = 20
     """Batches of final canvases that the discriminator learns from beside the newest."""
 
+    device: str = "auto"
+    """Where this process learns: auto (CUDA if torch finds it, else the CPU), cpu, cuda or cuda:N. With --actors 0 the
+    policy paints there, too; other actors and a population's members paint and learn on CPUs by design."""
     actors: Annotated[int, tyro.conf.arg(metavar="N")] = 0
     """Processes that paint while this one learns; 0 does both in turn and resumes bit for bit."""
     cluster: str | None = None
@@ -132,78 +136,6 @@ class Args:
     """Time between checkpoints."""
 
 
-LEAST = {
-    **{"batch": 1, "samples": 1, "trials": 1, "unroll": 1, "replay": 1, "discriminator_updates": 1},
-    **{"imitation_updates": 0, "critic_updates": 0, "updates": 0, "actors": 0, "seed": 0},
-    **{"population": 0, "population_updates": 1},
-}
-NOT_NEGATIVE = (
-    "neighbours",
-    *("entropy_cost", "baseline_cost", "imitation", "checkpoint_minutes"),
-    *("discriminator_reward", "error_reward", "stroke_cost", "jump_cost", "blank_penalty"),
-)
-SHARES = ("begun_share", "discount", "future", "averaging")
-
-
-def check(args: Args) -> None:
-    """Refuse values that make no sense, before anything is loaded.
-
-    Raises:
-        InputError: An option is out of its range, or two do not go together.
-    """
-    for name, lowest in LEAST.items():
-        if getattr(args, name) < lowest:
-            raise InputError(f"{option(name)} {getattr(args, name)}: give {lowest} or more")
-    if args.strokes is not None and args.strokes < 1:
-        raise InputError(f"--strokes {args.strokes}: give 1 or more")
-    for name in ("learning_rate", "discriminator_learning_rate"):
-        if not 0 < getattr(args, name) < 1:
-            raise InputError(f"{option(name)} {getattr(args, name)}: give a number between 0 and 1")
-    for name in NOT_NEGATIVE:
-        if not 0 <= getattr(args, name) < 1e6:
-            raise InputError(f"{option(name)} {getattr(args, name)}: give 0 or more")
-    for name in SHARES:
-        if not 0 <= getattr(args, name) <= 1:
-            raise InputError(f"{option(name)} {getattr(args, name)}: give a number from 0 to 1")
-    if args.population == 1:
-        raise InputError("--population 1: give 2 or more, or 0 for none")
-    if args.population and (args.actors or args.recordings):
-        raise InputError(
-            "--population: each member is one process and learns without recordings; drop the other option"
-        )
-    if args.mnist_share is not None and not 0 < args.mnist_share <= 1:
-        raise InputError(f"--mnist-share {args.mnist_share}: give a number above 0, at most 1")
-    if args.colour and args.neighbours:
-        raise InputError("--colour --neighbours: neighbours are painted in black; drop one of them")
-    if args.colour and args.recordings:
-        raise InputError("--colour --recordings: recorded paintings are read in grey; drop one of them")
-    if args.unconditional and args.error_reward:
-        raise InputError("--unconditional --error-reward: without a target there is no error; drop one of them")
-    if args.unconditional and args.complement:
-        raise InputError("--unconditional --complement: without a target there is nothing to hide; drop one of them")
-    if args.demonstrator and not args.unconditional:
-        raise InputError("--demonstrator: a conditional policy imitates search; drop it or add --unconditional")
-    if args.unconditional and not args.demonstrator and (args.imitation_updates or args.imitation):
-        raise InputError("--unconditional with imitation: name whom to imitate, such as --demonstrator line-art")
-
-
-def option(name: str) -> str:
-    """Return a field's name as it is given on the command line."""
-    return f"--{name.replace('_', '-')}"
-
-
-def words_of(args: Args) -> str:
-    """Return the options that differ from their defaults, but for folders, as they are given on the command line."""
-    words = []
-    for field in fields(args):
-        value = getattr(args, field.name)
-        if field.name in ("data", "out", "recordings") or value == field.default:
-            continue
-        given = "" if value is True else " " + (" ".join(value) if isinstance(value, tuple) else str(value))
-        words.append(option(field.name) + given)
-    return " ".join(words)
-
-
 def train(args: Args) -> Path:
     """Run all stages and return the written weights.
 
@@ -214,11 +146,12 @@ def train(args: Args) -> Path:
     check(args)
     import torch
 
-    from planner import datasets, recordings
+    from planner import datasets, device, recordings
     from planner.training import Run, begin
     from planner.training_state import alone
     from sim import mypaint, whole_file
 
+    device.find(args.device)
     torch.set_num_threads(1)  # on two busy cores two threads are slower than one
     if args.engine == "mypaint":
         mypaint.Sheet()  # where it is not installed it is told now, not by an actor
@@ -268,7 +201,7 @@ def run(args: Args, run: Run, held: dict[str, datasets.Source]) -> dict[str, flo
     from torch.utils.tensorboard import SummaryWriter
     from tqdm import tqdm
 
-    from planner.training import total
+    from planner.schedule import total
     from planner.validation import validate
 
     state = run.state

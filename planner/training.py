@@ -1,24 +1,25 @@
-"""A training run: which stage an update belongs to, where its trajectories come from, and the update itself."""
+"""A training run: where its trajectories come from, and the update itself."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import torch
 
-from planner import checkpoint, datasets
+from planner import checkpoint, datasets, device
 from planner.acting import Acting, Actor, Schooling, Trajectory
 from planner.actors import Actors
 from planner.demonstrations import Demonstrations, demonstrate
 from planner.discriminator import Discriminator, build_discriminator
 from planner.environment import ENGINES
-from planner.learner import Costs, paint_again, policy_loss, teach_discriminator
+from planner.learner import paint_again, policy_loss, teach_discriminator
+from planner.options import words_of
 from planner.policy import Kind, Policy, build
 from planner.recordings import Recordings
 from planner.rewards import Rewards
+from planner.schedule import Schedule, schedule
 from planner.shared_pictures import share
 from planner.training_state import State
 from sim.canvas import Image
@@ -27,7 +28,6 @@ from sim.errors import InputError
 if TYPE_CHECKING:
     from planner.train import Args
 
-Stage = Literal["imitation", "critic", "reward"]
 CLIP = 1.0
 """Norm above which the policy's gradient is scaled down."""
 FOLLOWED = 0.5
@@ -79,11 +79,9 @@ def begin(args: Args) -> State:
     """Return a fresh state, or the one that the run's folder holds.
 
     Raises:
-        InputError: The folder's state cannot be gone on from, or the given weights cannot be read or are of another
-            configuration.
+        InputError: There is no such device, the folder's state cannot be gone on from, or the given weights cannot be
+            read or are of another configuration.
     """
-    from planner.train import words_of
-
     torch.manual_seed(args.seed)
     kind = Kind(args.net, not args.unconditional, args.colour)
     policy = build(kind)
@@ -91,9 +89,11 @@ def begin(args: Args) -> State:
     parent = None
     if args.weights:
         parent = initialise(policy, discriminator, checkpoint.find(args.weights))
+    # Built on the CPU, so that a seed gives the same networks everywhere. A population's members are CPU processes.
+    where = device.find("cpu" if args.population else args.device)
     state = State.fresh(
-        policy,
-        discriminator,
+        policy.to(where),
+        discriminator.to(where),
         args.learning_rate,
         args.discriminator_learning_rate,
         args.replay * args.batch,
@@ -139,35 +139,6 @@ def refuse_other_colours(place: str, given: Kind, colour: bool) -> None:
     if given.colour != colour:
         found, mend = ("in colour", "add --colour") if given.colour else ("in black", "drop --colour")
         raise InputError(f"{place}: paints {found}; {mend}, or name another model")
-
-
-def total(args: Args) -> int:
-    """Return the updates of a run, all stages together."""
-    return args.imitation_updates + args.critic_updates + args.updates
-
-
-@dataclass
-class Schedule:
-    """What holds at an update."""
-
-    stage: Stage
-    costs: Costs
-    learning_rate: float
-
-
-def schedule(args: Args, update: int) -> Schedule:
-    """Return the stage of an update, the loss's weights and the learning rate."""
-    if update < args.imitation_updates:
-        costs = Costs(0.0, 0.0, 0.0, 1.0, 0.0, args.discount)
-        return Schedule("imitation", costs, args.learning_rate)
-    update -= args.imitation_updates
-    if update < args.critic_updates:
-        return Schedule("critic", Costs(0.0, args.baseline_cost, 0.0, 0.0, 0.0, args.discount), args.learning_rate)
-    progress = min(1.0, (update - args.critic_updates) / max(1, args.updates))
-    falling = 0.1 + 0.9 * (1 + np.cos(np.pi * progress)) / 2
-    imitation = args.imitation * (1 - progress)
-    costs = Costs(1.0, args.baseline_cost, args.entropy_cost, imitation, args.neighbours, args.discount, args.future)
-    return Schedule("reward", costs, args.learning_rate * float(falling))
 
 
 class Run:
@@ -231,13 +202,14 @@ class Run:
         if not policy.kind.conditional:
             raise InputError(f"--demonstrator {path}: paints without a target; name a model that reproduces pictures")
         refuse_other_colours(f"--demonstrator {path}", policy.kind, self.args.colour)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.args.seed)
+        with device.seeded(self.args.seed, self.state.policy.device):
             (pictures, *more) = self.sets.values()
             if more:
                 raise InputError(f"--demonstrator: one data set at a time; give --sets {next(iter(self.sets))}")
             strokes = self.args.strokes or 8
-            demonstrations = demonstrate(policy, pictures, strokes, ENGINES[self.args.engine])
+            demonstrations = demonstrate(
+                policy.to(self.state.policy.device), pictures, strokes, ENGINES[self.args.engine]
+            )
         demonstrations.save(kept)
         return demonstrations
 
@@ -256,7 +228,7 @@ class Run:
         now = schedule(self.args, state.update)
         state.discriminator.eval()  # spectral norm's estimate moves only where the discriminator learns
         log: dict[str, float] = {}
-        loss = torch.zeros(())
+        loss = torch.zeros((), device=state.policy.device)
         trajectory = None
         if now.stage != "imitation" or self.demonstrations is None:
             schooled = now.costs.imitation > 0 and self.demonstrations is None

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from planner import device
 from planner.discriminator import Discriminator
 from planner.environment import EngineName
 from planner.policy import Policy
@@ -102,6 +103,7 @@ class State:
             "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
             "rng": self.rng.bit_generator.state,
             "torch_rng": torch.get_rng_state(),
+            "device_rng": device.rng_state(self.policy.device),
             "replay": self.replay.state(),
             "acting": self.acting,
             "update": self.update,
@@ -114,7 +116,7 @@ class State:
         whole_file.write(folder / NAME, content.getvalue())
 
     def go_on(self, folder: Path) -> bool:
-        """Take over the state that the folder holds; return whether there was one.
+        """Take over the state that the folder holds, onto the device in use; return whether there was one.
 
         Raises:
             InputError: There is one, but it cannot be gone on from.
@@ -123,7 +125,7 @@ class State:
         if not saved.exists():
             return False
         try:
-            kept: dict[str, Any] = torch.load(saved, weights_only=True)
+            kept: dict[str, Any] = torch.load(saved, map_location="cpu", weights_only=True)
             self.check(kept["kind"])
             self.policy.load_state_dict(kept["policy"])
             self.average.load_state_dict(kept["average"])
@@ -132,6 +134,7 @@ class State:
             self.discriminator_optimiser.load_state_dict(kept["discriminator_optimiser"])
             self.rng.bit_generator.state = kept["rng"]
             torch.set_rng_state(kept["torch_rng"])
+            device.set_rng_state(kept.get("device_rng"), self.policy.device)
             self.replay.restore(kept["replay"])
             self.acting = kept["acting"]
             self.update, self.steps = kept["update"], kept["steps"]

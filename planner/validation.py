@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import torch
 
 from planner import datasets
 from planner.acting import ANY_WIDTH, OTHERS_STROKES, STROKES, Acting, Actor
 from planner.collection import shades
+from planner.device import seeded
 from planner.environment import ENGINES
 from planner.episode import rollout
 from planner.learner import paint_again
@@ -45,8 +45,7 @@ def validate(state: State, held: dict[str, datasets.Source], folder: Path) -> di
             errors[name] = float(np.mean((painted - targets) ** 2))
             rows += [strip(targets), strip(painted)]
     else:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with seeded(0, state.average.device):
             actor = Actor(state.average, held, Acting(batch=SHEET * ROWS, engine=state.engine), 0)
             ends = paint_again(actor.act(), engine).ends
         rows = [strip(ends[SHEET * row : SHEET * (row + 1)]) for row in range(ROWS)]

@@ -82,14 +82,16 @@ def test_the_learner_paints_the_same_in_colour_and_in_either_engine(
     assert trajectory.drawn.paint.shape == (3, 4, 3, 8 if colour else 5)
 
 
-def test_the_two_engines_paint_the_same_strokes_otherwise() -> None:
+def test_the_two_engines_paint_the_same_strokes_otherwise_in_about_the_same_places() -> None:
     torch.manual_seed(0)
     policy = build(Kind()).eval()
-    trajectory = actor(policy, strokes=5).act()
+    trajectory = Actor(policy, {"pictures": PICTURES}, Acting(batch=32, strokes=2), seed=1).act()
     solid, mypaint = (1 - paint_again(trajectory, ENGINES[name]).ends for name in ("solid", "mypaint"))
     assert not np.array_equal(solid, mypaint)
-    blurred = [cv2.GaussianBlur(ink.reshape(-1, 64, 64)[0], (0, 0), 6).ravel() for ink in (solid, mypaint)]
-    assert np.corrcoef(*blurred)[0, 1] > 0.5, "and about where the others are"
+    blurred = [[cv2.GaussianBlur(ink, (0, 0), 4).ravel() for ink in canvases] for canvases in (solid, mypaint)]
+    alike = np.corrcoef(*map(np.stack, blurred))[:32, 32:]
+    others = alike[~np.eye(32, dtype=bool)].mean()
+    assert np.diag(alike).mean() > others + 0.3, "each is more like its own than like those of other episodes"
 
 
 def test_a_lesson_in_colour_is_painted_in_its_colours() -> None:

@@ -78,7 +78,9 @@ def test_probabilities_of_a_component_sum_to_one(policy: Policy, targets: np.nda
         ends[:, 0], ends[:, 1] = JUMP, torch.arange(1024)
         hidden = memory.hidden.expand(1024, -1)
         allowed = torch.ones(1024, 6, 10, dtype=torch.bool)
-        decoded = policy.decode(hidden, view.keys, torch.ones(1024, dtype=torch.bool), allowed, ends)
+        decoded = policy.decode(
+            hidden, view, torch.zeros(1024, dtype=torch.long), torch.ones(1024, dtype=torch.bool), allowed, ends
+        )
         flag = torch.log_softmax(policy.heads["flag"](memory.hidden), dim=1)[0, JUMP]
     assert len(jumps) == 2
     assert decoded.log_probability.exp().sum() == pytest.approx(float(flag.exp()), rel=1e-4)

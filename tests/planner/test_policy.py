@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -30,6 +31,11 @@ def start(policy: Policy, count: int) -> Tensor:
     return before
 
 
+def corners(count: int) -> Tensor:
+    """Return the location at the top left for each of so many pens."""
+    return torch.zeros(count, dtype=torch.long)
+
+
 def step(policy: Policy, canvas: Tensor, target: Tensor | None, noise: Tensor | None = None) -> tuple[View, Memory]:
     view = policy.look(canvas, target)
     count = len(canvas)
@@ -42,7 +48,7 @@ def decoded(policy: Policy, count: int = 3, times: int = 1, **more: object) -> D
     view, memory = step(policy, pictures(policy.kind, count), target, torch.randn(count, NOISE))
     state = memory.hidden.repeat_interleave(times, dim=0)
     free = {"may_jump": torch.ones(len(state), dtype=torch.bool), "allowed": torch.ones(len(state), 6, 10).bool()}
-    return policy.decode(state, view.keys, **(free | more))  # type: ignore[arg-type]
+    return policy.decode(state, view, corners(len(state)), **(free | more))  # type: ignore[arg-type]
 
 
 def linear(inputs: int, outputs: int) -> int:
@@ -83,7 +89,8 @@ def test_each_net_has_as_many_parameters_as_its_layers_need(kind: Kind) -> None:
         expected += sum(size * (256 + 128) for size in sizes) + linear(2, 256) + 4 * (2 * 256 * 256 + 2 * 256)
         expected += sum(linear(256, size) for size in sizes if size != 1024) + 2 * linear(256, 32) + 32 * 1024
         expected += len(sizes) * (linear(384, 128) + linear(128, 256)) + linear(256, 1)
-        expected += 2 * linear(256, 64) + 3 * (linear(32, 64) + linear(64, 256))
+        glimpsed = (6 if kind.colour else 2) * 11**2
+        expected += 2 * linear(256, 64) + 2 * (linear(glimpsed, 128) + linear(128, 256)) + linear(256, 3)
         expected += 0 if kind.conditional else linear(NOISE, 256)
     assert sum(parameter.numel() for parameter in build(kind).parameters()) == expected
 
@@ -98,7 +105,8 @@ def test_every_head_gives_a_logit_for_each_choice(kind: Kind) -> None:
     assert policy.value(memory.hidden).shape == (2,)
     assert (policy.value(memory.hidden) == 0).all(), "the critic begins at zero"
     for name, size in policy.components.items():
-        assert policy.logits(name, memory.hidden, view.keys).shape == (2, size)
+        chosen = [corners(2), corners(2), torch.tensor([500, 0])]
+        assert policy.logits(name, memory.hidden, view, chosen).shape == (2, size)
 
 
 @every_kind
@@ -109,8 +117,8 @@ def test_the_probability_of_given_actions_is_that_of_sampling_them(kind: Kind) -
     state = memory.hidden.repeat_interleave(5, dim=0)
     may_jump, allowed = torch.arange(10) % 2 == 0, torch.rand(10, 6, 10) < 0.5
     allowed[:, 2, 3] = True
-    sampled = policy.decode(state, view.keys, may_jump, allowed)
-    again = policy.decode(state, view.keys, may_jump, allowed, given=sampled.actions)
+    sampled = policy.decode(state, view, corners(10), may_jump, allowed)
+    again = policy.decode(state, view, corners(10), may_jump, allowed, given=sampled.actions)
     assert torch.equal(sampled.actions, again.actions)
     assert torch.allclose(sampled.log_probability, again.log_probability)
     assert torch.allclose(sampled.entropy, again.entropy)
@@ -134,12 +142,12 @@ class Small(Policy):
     def remember(self, view: View, before: Tensor, left: Tensor, memory: Memory) -> Memory:
         raise NotImplementedError
 
-    def logits(self, name: str, state: Tensor, keys: Tensor) -> Tensor:
+    def logits(self, name: str, state: Tensor, view: View, stroke: Sequence[Tensor]) -> Tensor:
         found: Tensor = self.heads[name](state)
         return found
 
-    def follow(self, name: str, state: Tensor, choice: Tensor, keys: Tensor) -> Tensor:
-        followed: Tensor = state + self.embed[name](choice)
+    def follow(self, name: str, state: Tensor, view: View, stroke: Sequence[Tensor]) -> Tensor:
+        followed: Tensor = state + self.embed[name](stroke[-1])
         return followed
 
 
@@ -152,7 +160,14 @@ def test_the_probabilities_of_all_actions_sum_to_one_and_their_surprise_to_the_e
     state = torch.randn(1, WIDTH).double().expand(len(actions), -1)
     allowed = (torch.rand(6, 10) < 0.4).expand(len(actions), -1, -1)
     for may_jump in (True, False):
-        found = policy.decode(state, state[:, :0], torch.full((len(actions),), may_jump), allowed, given=actions)
+        found = policy.decode(
+            state,
+            View(state, state, state),
+            corners(len(state)),
+            torch.full((len(actions),), may_jump),
+            allowed,
+            given=actions,
+        )
         probability = found.log_probability.exp()
         assert float(probability.sum().detach()) == pytest.approx(1)
         assert float(probability[:3].sum().detach()) == pytest.approx(0, abs=0) or may_jump
@@ -172,10 +187,10 @@ def test_a_jump_has_the_probability_of_its_flag_and_its_end_alone(kind: Kind) ->
     given[:, :2] = torch.tensor([JUMP, 700])
     given[1, 2:] = torch.tensor([900, 5, 9, 19, 19, 19][: given.shape[1] - 2])
     free = torch.ones(2, dtype=torch.bool), torch.ones(2, 6, 10, dtype=torch.bool)
-    found = policy.decode(memory.hidden.expand(2, -1), view.keys, *free, given=given)
-    flag = torch.log_softmax(policy.logits("flag", memory.hidden, view.keys), dim=1)
-    state = policy.follow("flag", memory.hidden, torch.tensor([JUMP]), view.keys)
-    end = torch.log_softmax(policy.logits("end", state, view.keys), dim=1)
+    found = policy.decode(memory.hidden.expand(2, -1), view, corners(2), *free, given=given)
+    flag = torch.log_softmax(policy.logits("flag", memory.hidden, view, [corners(len(memory.hidden))]), dim=1)
+    state = policy.follow("flag", memory.hidden, view, [corners(1), torch.tensor([JUMP])])
+    end = torch.log_softmax(policy.logits("end", state, view, [corners(1), torch.tensor([JUMP])]), dim=1)
     assert torch.allclose(found.log_probability, (flag[0, JUMP] + end[0, 700]).expand(2))
     assert torch.allclose(found.entropy, -((flag.exp() * flag).sum() + (end.exp() * end).sum()).expand(2))
 
@@ -231,13 +246,15 @@ def test_greedy_decoding_draws_nothing_and_takes_the_likeliest(kind: Kind) -> No
     view, memory = step(policy, canvas, target)
     free = torch.ones(2, dtype=torch.bool), torch.ones(2, 6, 10, dtype=torch.bool)
     state = torch.get_rng_state()
-    once = policy.decode(memory.hidden, view.keys, *free, greedy=True)
+    once = policy.decode(memory.hidden, view, corners(len(memory.hidden)), *free, greedy=True)
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(99)
-    twice = policy.decode(memory.hidden, view.keys, *free, greedy=True)
+    twice = policy.decode(memory.hidden, view, corners(len(memory.hidden)), *free, greedy=True)
     assert torch.equal(once.actions, twice.actions)
-    assert torch.equal(once.actions[:, FLAG], policy.logits("flag", memory.hidden, view.keys).argmax(dim=1))
-    cold = policy.decode(memory.hidden, view.keys, *free, temperature=1e-7)
+    assert torch.equal(
+        once.actions[:, FLAG], policy.logits("flag", memory.hidden, view, [corners(len(memory.hidden))]).argmax(dim=1)
+    )
+    cold = policy.decode(memory.hidden, view, corners(len(memory.hidden)), *free, temperature=1e-7)
     assert torch.equal(cold.actions, once.actions), "sampling at no temperature is greedy"
 
 
@@ -250,8 +267,8 @@ def test_a_view_can_be_decoded_many_times(kind: Kind) -> None:
     given = torch.zeros(6, len(policy.components), dtype=torch.long)
     given[:, 1], given[:, 2] = torch.arange(6) * 150, torch.arange(6) * 140
     owner = torch.arange(2).repeat_interleave(3)
-    shared = policy.decode(memory.hidden[owner], view.keys, *free, given=given)
-    own = policy.decode(memory.hidden[owner], view.keys[owner], *free, given=given)
+    shared = policy.decode(memory.hidden[owner], view, corners(6), *free, given=given)
+    own = policy.decode(memory.hidden[owner], View(*(part[owner] for part in view)), corners(6), *free, given=given)
     assert torch.allclose(shared.log_probability, own.log_probability, atol=1e-5)
 
 
@@ -270,7 +287,7 @@ def test_nothing_becomes_nan_at_the_extremes(kind: Kind, weight: float) -> None:
     view, memory = step(policy, canvas, target, torch.tensor([0.0, 1e3, -1e3])[:, None].expand(3, NOISE))
     only = torch.zeros(3, 6, 10, dtype=torch.bool)
     only[:, 0, 9] = True
-    found = policy.decode(memory.hidden, view.keys, torch.zeros(3, dtype=torch.bool), only)
+    found = policy.decode(memory.hidden, view, corners(3), torch.zeros(3, dtype=torch.bool), only)
     assert (found.actions[:, 3:5] == torch.tensor([0, 9])).all()
     for numbers in (found.log_probability, found.entropy, policy.value(memory.hidden), *memory):
         assert torch.isfinite(numbers).all()
@@ -287,12 +304,16 @@ def test_a_policy_learns_to_do_what_it_is_told(net: str) -> None:
     free = torch.ones(4, dtype=torch.bool), torch.ones(4, 6, 10, dtype=torch.bool)
     for _ in range(30):
         view, memory = step(policy, torch.ones(4, 64, 64), None, torch.randn(4, NOISE))
-        loss = -policy.decode(memory.hidden, view.keys, *free, given=lesson).log_probability.mean()
+        loss = -policy.decode(
+            memory.hidden, view, corners(len(memory.hidden)), *free, given=lesson
+        ).log_probability.mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     view, memory = step(policy, torch.ones(4, 64, 64), None, torch.randn(4, NOISE))
-    assert torch.equal(policy.decode(memory.hidden, view.keys, *free, greedy=True).actions, lesson)
+    assert torch.equal(
+        policy.decode(memory.hidden, view, corners(len(memory.hidden)), *free, greedy=True).actions, lesson
+    )
 
 
 def test_an_unconditional_lean_net_can_begin_at_a_conditional_one() -> None:
