@@ -12,7 +12,8 @@ from torch import Tensor
 
 from planner.actions import Pen, WidthLimits
 from planner.collection import Source, shades
-from planner.environment import Environment
+from planner.colour_teacher import coloured_actions, teach_colour
+from planner.environment import ENGINES, EngineName, Environment
 from planner.neighbours import Neighbours, neighbours
 from planner.policy import NOISE, Memory, Policy
 from planner.rollout import Choice, Stroke, decode_stroke, no_action, remembered, try_strokes
@@ -21,7 +22,7 @@ from sim.canvas import Image
 from sim.stroke import START
 
 ANY_WIDTH: Final = WidthLimits()
-STROKES: Final = {"mnist": 8, "omniglot": 12, "quickdraw": 20, "kanji": 20}
+STROKES: Final = {"mnist": 8, "omniglot": 12, "quickdraw": 20, "kanji": 20, "celeba": 20, "faces": 20}
 """Strokes an episode by data set, unless one number is given for all."""
 OTHERS_STROKES: Final = 12
 
@@ -42,6 +43,8 @@ class Acting:
     """Share of the episodes that begin on canvases partly painted, as the closed loop does after each look."""
     mnist_share: float | None = None
     """Share of the episodes that are MNIST where other sets are there too; None for equal shares."""
+    engine: EngineName = "solid"
+    """What paints; the learner paints again with the same."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,9 @@ class Standing:
     """Where a batch of B episodes stands."""
 
     targets: NDArray[np.uint8]
-    """(B, 64, 64); an unconditional policy never sees them."""
+    """(B, 64, 64), or (B, 64, 64, 3) in colour; an unconditional policy never sees them."""
     canvases: Image
-    """(B, 64, 64)"""
+    """Likewise, what is painted so far."""
     pen: Pen
     memory: Memory
     """The LSTM's state."""
@@ -81,7 +84,14 @@ class Standing:
         batch = len(targets)
         noise = torch.as_tensor(rng.standard_normal((batch, NOISE)).astype(np.float32), device=policy.device)
         memory = policy.initial_memory(batch, noise)
-        return cls(targets, canvases, Pen.at_start(batch), memory, no_action(batch, policy.device), strokes)
+        return cls(
+            targets,
+            canvases,
+            Pen.at_start(batch),
+            memory,
+            no_action(batch, policy.device, len(policy.components)),
+            strokes,
+        )
 
     @property
     def wanted(self) -> Image:
@@ -107,7 +117,7 @@ class Standing:
 
 @dataclass
 class Trajectory:
-    """T strokes in B episodes. The canvas engine is deterministic: where it began and the actions say it all."""
+    """T strokes in B episodes. The engines are deterministic: where it began and the actions say it all."""
 
     start: Standing
     drawn: Choice
@@ -198,7 +208,7 @@ class Actor:
         targets = start.wanted
         device = self.policy.device
         shown = torch.as_tensor(targets, device=device) if self.policy.kind.conditional else None
-        world = Environment(targets, start.canvases)
+        world = Environment(targets, start.canvases, ENGINES[self.settings.engine])
         world.pen, memory, before = start.pen, start.memory.on(device), start.before.to(device)
         batch, samples = len(targets), 1 if schooling.greedy else self.settings.samples
         drawn: list[Stroke] = []
@@ -253,8 +263,19 @@ class Actor:
 
     def lesson(self, world: Environment, stroke: Stroke, trials: int) -> Choice:
         """Return the strokes (B,) that the teacher finds, beginning with those that the policy drew (B·K)."""
-        begun = self.begun(world, stroke, self.settings.samples)
-        choices, _ = teach(world.canvases, world.targets, world.pen, begun, trials, self.rng, ANY_WIDTH)
+        given = (
+            world.canvases,
+            world.targets,
+            world.pen,
+            self.begun(world, stroke, self.settings.samples),
+            trials,
+            self.rng,
+            ANY_WIDTH,
+        )
+        if self.policy.kind.colour:
+            found = teach_colour(*given)
+            return Choice(*coloured_actions(found.choices, found.levels))
+        choices, _ = teach(*given)
         return Choice(*actions_of(choices))
 
 

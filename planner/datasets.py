@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,6 @@ from planner.collection import Collection, Pictures, Source
 from planner.data_folder import PARTS
 from planner.formats import images, mnist
 from planner.formats.mnist import digits, read_idx
-from planner.target import SIDE_PX
 from sim.errors import InputError
 
 __all__ = ["Collection", "Pictures", "Source", "colour", "digits", "labels", "line_art", "read_idx", "split"]
@@ -24,10 +23,12 @@ MNIST_VALIDATION: Final = 12
 HELD_EVERY: Final = 10
 """Of other sets, every tenth picture, from the first, is held out of training."""
 IN_MEMORY: Final = 20_000
-"""Image files of which a folder's line art is kept in memory; those of a larger folder are read as they are needed."""
+"""Image files of a folder that are kept in memory; those of a larger folder are read as they are needed."""
 DRAWN_AT_ONCE: Final = 512
 
 Choice = Callable[[Collection], Collection]
+Kinds = Mapping[str, tuple[str, str]]
+"""Sets of one kind: of each the parts, as in `SPLITS`, to train on and to validate on."""
 
 
 def whole(pictures: Collection) -> Collection:
@@ -122,7 +123,7 @@ def labels(name: str, data: Path) -> NDArray[np.uint8]:
 
 
 def line_art(data: Path, names: Sequence[str] | None = None) -> tuple[dict[str, Source], dict[str, Source]]:
-    """Return the pictures found under a data folder, by data set: those to train on and those to validate on.
+    """Return the line art found under a data folder, by data set: what to train on and what to validate on.
 
     MNIST's last 5000 training images and every tenth picture of the other sets are for validation. Pictures are arrays
     (n, 64, 64), but those of a folder of more than `IN_MEMORY` images are read as they are indexed.
@@ -132,40 +133,54 @@ def line_art(data: Path, names: Sequence[str] | None = None) -> tuple[dict[str, 
         names: Sets of `LINE_ART` that are wanted and must be there; None for all that are there.
 
     Raises:
-        InputError: The folder is missing or holds none of them, or a file is damaged.
+        InputError: The folder is missing or holds none of them, they are in colour, or a file is damaged.
     """
+    refuse_other(data, names, LINE_ART, COLOUR, "is in colour; give --colour")
     sets, validation = collections(data, LINE_ART, names)
     if not sets:
-        pictures = any_images(data)
-        sets[data.name], validation[data.name] = two_parts(str(data), pictures, kept, held)
-        if len(pictures) > IN_MEMORY:
-            return dict(sets), dict(validation)
-    return (
-        {name: drawn(name, pictures) for name, pictures in sets.items()},
-        {name: drawn(name, pictures) for name, pictures in validation.items()},
-    )
+        return folder_of_images(data, images.line_art)
+    return all_drawn(sets), all_drawn(validation)
 
 
 def colour(data: Path, names: Sequence[str] | None = None) -> tuple[dict[str, Source], dict[str, Source]]:
     """Return the pictures in colour (n, 64, 64, 3) found under a data folder, as `line_art` does.
 
-    They are read as they are indexed. CelebA's own partition says what is for validation; of others it is every tenth.
+    They are read as they are indexed, but those of a folder of up to `IN_MEMORY` images, which are arrays. CelebA's own
+    partition says what is for validation; of others it is every tenth.
 
     Args:
         data: A folder with `celeba/` or `faces/` in it, or one of images, also in folders below it.
         names: Sets of `COLOUR` that are wanted and must be there; None for all that are there.
 
     Raises:
-        InputError: The folder is missing or holds none of them, or a file is damaged.
+        InputError: The folder is missing or holds none of them, they are line art, or a file is damaged.
     """
+    refuse_other(data, names, COLOUR, LINE_ART, "is line art in black; leave --colour out")
     sets, validation = collections(data, COLOUR, names)
     if not sets:
-        sets[data.name], validation[data.name] = two_parts(str(data), any_images(data, images.colour), kept, held)
+        return folder_of_images(data, images.colour)
     return dict(sets), dict(validation)
 
 
+def refuse_other(data: Path, names: Sequence[str] | None, known: Kinds, others: Kinds, why: str) -> None:
+    """Refuse sets of the other kind, where they are named or where a folder holds them and none of this one.
+
+    Raises:
+        InputError: There is such a set.
+    """
+
+    def there(kinds: Kinds) -> list[str]:
+        return [name for name, (training, _) in kinds.items() if PARTS[SPLITS[training][0]].find(data)]
+
+    if names is None and not there(known):
+        names = there(others)
+    for name in names or ():
+        if name in others:
+            raise InputError(f"{data}: {name} {why}, or name other pictures with --data and --sets")
+
+
 def collections(
-    data: Path, known: dict[str, tuple[str, str]], names: Sequence[str] | None
+    data: Path, known: Kinds, names: Sequence[str] | None
 ) -> tuple[dict[str, Collection], dict[str, Collection]]:
     """Return the sets of a kind that a data folder holds: what to train and what to validate on.
 
@@ -193,6 +208,19 @@ def collections(
         else:
             sets[name], validation[name] = first(pictures), second(PARTS[other].need(data, name).read())
     return sets, validation
+
+
+def folder_of_images(folder: Path, read: Callable[[Path], Collection]) -> tuple[dict[str, Source], dict[str, Source]]:
+    """Return the images of a folder that holds no data set, as `read` makes pictures of them.
+
+    Raises:
+        InputError: There are too few, or one is damaged.
+    """
+    pictures = any_images(folder, read)
+    training, validation = ({folder.name: part} for part in two_parts(str(folder), pictures, kept, held))
+    if len(pictures) > IN_MEMORY:
+        return dict(training), dict(validation)
+    return all_drawn(training), all_drawn(validation)
 
 
 def any_images(folder: Path, read: Callable[[Path], Collection] = images.line_art) -> Collection:
@@ -226,13 +254,18 @@ def too_few(place: str, pictures: Collection) -> InputError:
     return InputError(f"{place}: too few pictures ({len(pictures)}) to keep some for validation; get more of them")
 
 
+def all_drawn(sets: Mapping[str, Collection]) -> dict[str, Source]:
+    """Return all pictures of each set in memory."""
+    return {name: drawn(name, pictures) for name, pictures in sets.items()}
+
+
 def drawn(name: str, pictures: Collection) -> Pictures:
     """Return all pictures of a collection, with a progress bar where it takes long.
 
     Raises:
         InputError: A file is damaged, or a picture has one colour only.
     """
-    every = np.empty((len(pictures), SIDE_PX, SIDE_PX), np.uint8)
+    every = np.empty((len(pictures), *pictures[:1].shape[1:]), np.uint8)
     with tqdm(total=len(pictures), desc=name, unit="picture", delay=2, leave=False, disable=None) as progress:
         for first in range(0, len(pictures), DRAWN_AT_ONCE):
             some = pictures[first : first + DRAWN_AT_ONCE]

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 
 from planner.acting import ANY_WIDTH, Standing, Trajectory, stacked
-from planner.actions import COMPONENTS
 from planner.collection import Source, shades
+from planner.environment import Engine
 from planner.episode import play
 from planner.policy import Policy
 from planner.rollout import Choice
 from sim import whole_file
+from sim.canvas import paint_batch
 from sim.errors import InputError
 
 SAMPLES: Final = 6
@@ -41,7 +42,7 @@ class Demonstrations:
         steps = self.programs.jumped.shape[1]
         lesson = self.programs.map(lambda part: np.moveaxis(part[index], 1, 0))
         lesson = Choice(lesson.jumped, lesson.jump.astype(np.int64), lesson.paint.astype(np.int64))
-        paper = np.ones((batch, 64, 64), np.float32)
+        paper = np.ones((batch, 64, 64, 3) if policy.kind.colour else (batch, 64, 64), np.float32)
         start = Standing.fresh(policy, np.zeros(paper.shape, np.uint8), paper, steps, rng)
         drawn = lesson.map(lambda part: part[:, :, None][:, :, :0])
         return Trajectory(start, drawn, np.zeros((steps, batch, 0), np.float32), lesson)
@@ -69,17 +70,16 @@ class Demonstrations:
 
 
 @torch.no_grad()
-def demonstrate(policy: Policy, pictures: Source, strokes: int) -> Demonstrations:
-    """Return programs that paint pictures (n, 64, 64): of several strokes drawn at each canvas the best is kept."""
+def demonstrate(policy: Policy, pictures: Source, strokes: int, engine: Engine = paint_batch) -> Demonstrations:
+    """Return programs that paint pictures, n in grey or colour: of several strokes drawn at each the best is kept."""
     from tqdm import tqdm
 
     found = []
     for first in tqdm(range(0, len(pictures), BATCH), unit="batch", desc="demonstrations", disable=None):
         targets = shades(pictures[first : first + BATCH])
         paper = np.ones_like(targets)
-        played = play(policy, targets, paper, strokes, ANY_WIDTH, SAMPLES, (TEMPERATURE, TEMPERATURE))
+        played = play(policy, targets, paper, strokes, ANY_WIDTH, SAMPLES, (TEMPERATURE, TEMPERATURE), engine=engine)
         painted = [choice for choice, _ in played]
         found.append(stacked(painted).map(lambda part: np.moveaxis(part, 0, 1)))
     jumped, jump, paint = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    assert jump.shape[2] == len(COMPONENTS)
     return Demonstrations(Choice(jumped, jump.astype(np.int16), paint.astype(np.int16)))

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from planner.actions import WidthLimits
-from planner.environment import Environment
+from planner.environment import Engine, Environment
 from planner.policy import NOISE, Policy
 from planner.rollout import Choice, decode_stroke, no_action, try_strokes
-from sim.canvas import Image
+from sim.canvas import Image, paint_batch
 from sim.stroke import Array
 
 
@@ -45,24 +45,26 @@ def play(
     samples: int = 0,
     temperatures: tuple[float, float] = (1.0, 1.0),
     luck: Luck | None = None,
+    engine: Engine = paint_batch,
 ) -> Iterator[tuple[Choice, Array]]:
     """Yield stroke by stroke what one rollout each chooses (n,), and the strokes (n, 12) that it paints.
 
     Args:
         policy: The policy.
-        targets: (n, 64, 64); None for an unconditional policy.
-        canvases: (n, 64, 64) to begin on; stay as they are.
+        targets: (n, 64, 64), or (n, 64, 64, 3) in colour; None for an unconditional policy.
+        canvases: Likewise, to begin on; stay as they are.
         strokes: Strokes a program.
         limits: Widths that the brush can paint.
         samples: Strokes tried at each canvas, of which the best is kept; 0 for the likeliest one, untried.
         temperatures: Of the sampling of the first stroke, and of those after it.
         luck: Of an unconditional policy, with one sample a canvas; None for no noise and PyTorch's random numbers.
+        engine: What paints.
     """
     count, tries, device = len(canvases), max(1, samples), policy.device
     assert targets is not None or tries == 1, "without a target no sample is better than another"
-    world = Environment(canvases if targets is None else targets, canvases)
+    world = Environment(canvases if targets is None else targets, canvases, engine)
     memory = policy.initial_memory(count, None if luck is None else luck.noise)
-    before = no_action(count, device)
+    before = no_action(count, device, len(policy.components))
     # A copy: a target that is read-only is none of torch's business.
     target = None if targets is None else torch.as_tensor(np.array(targets), device=device)
     for step in range(strokes):

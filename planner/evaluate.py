@@ -155,6 +155,10 @@ def items_of(args: Args) -> list[Item]:
     whole = datasets.split(args.part, args.data)
     if args.first >= len(whole):
         raise InputError(f"--first {args.first}: {args.part} has {len(whole)} items; give a smaller number")
+    if whole[:1].ndim == 4:
+        raise InputError(
+            f"--set {args.part}: is in colour, and what is measured here paints in black; name another part"
+        )
     which = np.arange(args.first, len(whole), args.every)[: args.count]
     pictures = shades(whole[which])
     return [Item(f"{args.part}-{index:05d}", picture) for index, picture in zip(which, pictures, strict=True)]

@@ -11,7 +11,7 @@ features do not depend on the action before, so that a jump costs no second pass
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +51,11 @@ class ResidualBlock(nn.Module):
 class LeanPolicy(Policy):
     """The lean net."""
 
+    SHAPE: ClassVar = (
+        *("queries.control", "axes.control", "chord.", "bend.", "mix.end", "embed.end", "mix.control", "embed.control"),
+        *("heads.size", "mix.size", "embed.size", "heads.pressure"),
+    )
+    """Parts that choose control point, size and pressure."""
     ADDED = (*Policy.ADDED, "axes.", "pen.", "chord.", "bend.")
 
     def __init__(self, kind: Kind) -> None:

@@ -16,12 +16,12 @@ from torch import Tensor
 from planner.acting import ANY_WIDTH, Trajectory
 from planner.actions import Pen
 from planner.discriminator import Discriminator, Pair, discriminator_loss, gradient_penalty
-from planner.environment import Environment
+from planner.environment import Engine, Environment
 from planner.policy import Policy, View
 from planner.rewards import Rewards
 from planner.rollout import decode_stroke, remembered, try_strokes
 from planner.vtrace import vtrace
-from sim.canvas import Image
+from sim.canvas import Image, paint_batch
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Costs:
 
 @dataclass
 class Painted:
-    """What a trajectory painted."""
+    """What a trajectory painted; in colour, images have an axis more, of 3."""
 
     canvases: Image
     """(T, B, 64, 64) before each stroke."""
@@ -58,9 +58,9 @@ class Painted:
     """(B, 64, 64) after the last."""
 
 
-def paint_again(trajectory: Trajectory) -> Painted:
-    """Paint what an actor painted, from its actions."""
-    world = Environment(trajectory.start.wanted, trajectory.start.canvases)
+def paint_again(trajectory: Trajectory, engine: Engine = paint_batch) -> Painted:
+    """Paint what an actor painted, from its actions and with its engine."""
+    world = Environment(trajectory.start.wanted, trajectory.start.canvases, engine)
     world.pen = trajectory.start.pen
     steps, batch, samples = trajectory.log_probability.shape
     canvases, pens, tries = [], [], []
@@ -71,6 +71,9 @@ def paint_again(trajectory: Trajectory) -> Painted:
             drawn = trajectory.drawn_at(step)
             tried, _ = try_strokes(world, drawn, samples)
             tries.append(tried.canvases.reshape(batch, samples, *world.canvases.shape[1:]))
+            if trajectory.lesson is None:  # the first of them was followed: MyPaint's strokes are dear
+                world.take(tried, np.arange(batch) * samples)
+                continue
         world.take(try_strokes(world, trajectory.went(step), 1)[0], np.arange(batch))
     return Painted(np.stack(canvases), pens, np.stack(tries) if tries else None, world.canvases)
 
@@ -106,7 +109,7 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = 
     steps, batch, samples = trajectory.log_probability.shape
     everything = painted.canvases if trajectory.last else np.concatenate((painted.canvases, painted.ends[None]))
     target = torch.as_tensor(start.wanted, device=device) if policy.kind.conditional else None
-    shown = None if target is None else target.repeat(len(everything), 1, 1)
+    shown = None if target is None else target.repeat(len(everything), *(1,) * (target.dim() - 1))
     views = policy.look(torch.as_tensor(everything, device=device).flatten(0, 1), shown)
     memory, before = start.memory.on(device), start.before.to(device)
     likely, entropy, agreed, values, taught = [], [], [], [], []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from planner.policy import Kind
 
 TERMS: Final = {
     "mnist": "MNIST training images but the last 5000 (Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0)",
@@ -14,13 +17,10 @@ TERMS: Final = {
 """The data sets that `planner.datasets` knows; others are named as they are."""
 
 
-SUMMARY: Final = {
-    True: "A SPIRAL agent that reproduces line art: policy and discriminator, conditional on a 64×64 grey target.",
-    False: "A SPIRAL agent that paints by itself: policy and discriminator; noise decides what it paints.",
-}
+NETS: Final = {"lean": "planner/lean_policy.py", "paper": "planner/paper_policy.py"}
 
 
-def model_card(name: str, about: dict[str, Any], conditional: bool = True) -> str:
+def model_card(name: str, about: dict[str, Any], kind: Kind) -> str:
     """Return the card as Markdown.
 
     Args:
@@ -28,7 +28,7 @@ def model_card(name: str, about: dict[str, Any], conditional: bool = True) -> st
         about: As `planner.train` stores it with the weights: `data` (pictures by data set), `history` (settings by the
             update from which they held), `updates`, `minutes`, `seed`, `validation` (mean squared errors), `parent`
             (the same of the weights that it started from, or None).
-        conditional: Whether it reproduces targets.
+        kind: Of the policy.
     """
     figures = [
         "## Figures",
@@ -45,8 +45,8 @@ def model_card(name: str, about: dict[str, Any], conditional: bool = True) -> st
     lines = [
         f"# {name}",
         "",
-        SUMMARY[conditional],
-        "Architecture: `planner/lean_policy.py` and `planner/discriminator.py`; action space: `planner/actions.py`.",
+        summary(kind),
+        f"Architecture: `{NETS[kind.net]}` and `planner/discriminator.py`; action space: `planner/actions.py`.",
         "",
         "## Data",
         "",
@@ -61,6 +61,15 @@ def model_card(name: str, about: dict[str, Any], conditional: bool = True) -> st
         *(figures if about["validation"] else ["Figures: `docs/results.md`.", ""]),
     ]
     return "\n".join(lines)
+
+
+def summary(kind: Kind) -> str:
+    """Return what a model is, in a sentence."""
+    if not kind.conditional:
+        how = " in colour" if kind.colour else ""
+        return f"A SPIRAL agent that paints by itself{how}: policy and discriminator; noise decides what it paints."
+    what, target = ("pictures in colour", "RGB") if kind.colour else ("line art", "grey")
+    return f"A SPIRAL agent that reproduces {what}: policy and discriminator, conditional on a 64×64 {target} target."
 
 
 def training(about: dict[str, Any]) -> list[str]:

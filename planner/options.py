@@ -52,6 +52,12 @@ def check(args: Args) -> None:
         raise InputError(f"--population --device {args.device}: its members learn on CPUs; drop one of them")
     if args.mnist_share is not None and not 0 < args.mnist_share <= 1:
         raise InputError(f"--mnist-share {args.mnist_share}: give a number above 0, at most 1")
+    if args.colour and args.imitation_updates and not args.trials:
+        raise InputError("--colour --trials 0: neighbours are painted in black; give --trials 1 or more")
+    if args.part == "shape" and args.net != "lean":
+        raise InputError("--part shape: only the lean net has such a part; give --net lean or --part all")
+    if args.colour and args.recordings:
+        raise InputError("--colour --recordings: recorded paintings are read in grey; drop one of them")
     if args.unconditional and args.error_reward:
         raise InputError("--unconditional --error-reward: without a target there is no error; drop one of them")
     if args.unconditional and args.complement:

@@ -17,19 +17,20 @@ class Replay:
     A discriminator that sees only the newest canvases chases the policy in circles.
     """
 
-    def __init__(self, capacity: int) -> None:
-        """Hold up to `capacity` pairs."""
+    def __init__(self, capacity: int, colour: bool = False) -> None:
+        """Hold up to `capacity` pairs, grey or in colour."""
         self.capacity = capacity
-        self.canvases: Image = np.empty((0, 64, 64), np.float32)
-        self.targets: Image = np.empty((0, 64, 64), np.float32)
+        shape = (0, 64, 64, 3) if colour else (0, 64, 64)
+        self.canvases: Image = np.empty(shape, np.float32)
+        self.targets: Image = np.empty(shape, np.float32)
 
     def add(self, canvases: Image, targets: Image) -> None:
-        """Remember canvases with their targets, each (n, 64, 64); the oldest are forgotten."""
+        """Remember canvases with their targets, each (n, 64, 64) or (n, 64, 64, 3); the oldest are forgotten."""
         self.canvases = np.concatenate((self.canvases, canvases))[-self.capacity :]
         self.targets = np.concatenate((self.targets, targets))[-self.capacity :]
 
     def draw(self, count: int, rng: np.random.Generator) -> tuple[Image, Image]:
-        """Return canvases and targets (count, 64, 64), drawn with replacement."""
+        """Return `count` canvases and their targets, drawn with replacement."""
         index: NDArray[np.int64] = rng.integers(0, len(self.canvases), count)
         return self.canvases[index], self.targets[index]
 

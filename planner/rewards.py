@@ -38,8 +38,8 @@ class Rewards:
 
         Args:
             discriminator: Judges them, alone or beside the targets, as it was built.
-            canvases: (n, 64, 64).
-            targets: (n, 64, 64).
+            canvases: (n, 64, 64), or (n, 64, 64, 3) in colour.
+            targets: Likewise.
         """
         worth = canvases.new_zeros(len(canvases))
         if self.discriminator:
@@ -58,14 +58,14 @@ class Rewards:
             discriminator: As in `worth`.
             before: (T, B, 64, 64) canvases before the strokes.
             tries: (T, B, K, 64, 64) canvases after each.
-            targets: (B, 64, 64).
+            targets: (B, 64, 64); in colour, these and all canvases have an axis more, of 3.
             jumped: (T, B, K) bool, whether the pen jumped first.
             last: Whether the T-th stroke is the episode's last.
         """
         steps, batch, samples = tries.shape[:3]
         rewards = -self.stroke_cost - self.jump_cost * jumped.float()
         if self.credit == "change":
-            beside = targets.expand(steps, -1, -1, -1)
+            beside = targets.expand(steps, *targets.shape)
             after = self.worth(discriminator, tries.flatten(0, 2), _repeated(beside, samples)).view(tries.shape[:3])
             rewards = (
                 rewards

@@ -54,9 +54,9 @@ class Stroke:
     jumped: NDArray[np.bool_]
     """(n,) whether the pen jumped before it painted."""
     jump: Actions
-    """(n, 5) the jump; of use only where `jumped`."""
+    """(n, C) the jump; of use only where `jumped`."""
     paint: Actions
-    """(n, 5) the painting action."""
+    """(n, C) the painting action."""
     memory: Memory
     """The LSTM's state when the painting action was decoded."""
     log_probability: Tensor
@@ -73,9 +73,9 @@ class Stroke:
         return Choice(self.jumped, self.jump, self.paint)
 
 
-def no_action(batch: int, device: torch.device | None = None) -> Tensor:
-    """Return the action before the first (n, 5), on a device, the CPU unless given."""
-    nothing = torch.zeros(batch, len(COMPONENTS), dtype=torch.long, device=device)
+def no_action(batch: int, device: torch.device | None = None, columns: int = len(COMPONENTS)) -> Tensor:
+    """Return the action before the first (n, C), C columns: 5, or 8 in colour; on a device, the CPU unless given."""
+    nothing = torch.zeros(batch, columns, dtype=torch.long, device=device)
     nothing[:, FLAG] = -1
     return nothing
 

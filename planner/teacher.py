@@ -36,7 +36,7 @@ CELL_PX: Final = CANVAS_PX // GRID
 _RADII: Final = np.array(RADII_PX, np.float64)
 _PRESSURES: Final = np.array(PRESSURES)
 # The smallest radius that reaches a painted radius: of many equal pairs of size and pressure the policy learns one.
-_CANONICAL: Final = np.array(
+CANONICAL: Final = np.array(
     [(s, p) for s in range(6) for p in range(10) if s == 0 or RADII_PX[s] * PRESSURES[p] > RADII_PX[s - 1] + 1e-9]
 )
 
@@ -65,7 +65,7 @@ def gain_of(canvas, target, coverage, choice, pressure_before, allowed, radii, p
 
 
 @njit(cache=True)
-def _propose(choice, pen, ink, count, canonical, rng):  # type: ignore[no-untyped-def]
+def propose(choice, pen, ink, count, canonical, rng):  # type: ignore[no-untyped-def]
     """Fill `choice` with a stroke between two places where ink is missing."""
     choice[0] = rng.random() < 0.6
     a, b = ink[rng.integers(0, count)], ink[rng.integers(0, count)]
@@ -79,7 +79,7 @@ def _propose(choice, pen, ink, count, canonical, rng):  # type: ignore[no-untype
 
 
 @njit(cache=True)
-def _mutate(choice, pen, rng):  # type: ignore[no-untyped-def]
+def mutate(choice, pen, rng):  # type: ignore[no-untyped-def]
     """Change one property of a choice at random."""
     kind = rng.integers(0, 8)
     if kind < 6:
@@ -122,10 +122,10 @@ def _improve(canvases, targets, pens, pressures_before, allowed, started, trials
             if attempt < proposals:
                 trial[:] = started[item, attempt]
             elif attempt < proposals + explore and count:
-                _propose(trial, pen, ink, count, canonical, rng)
+                propose(trial, pen, ink, count, canonical, rng)
             else:
                 trial[:] = best
-                _mutate(trial, pen, rng)
+                mutate(trial, pen, rng)
             gain = gain_of(canvas, target, coverage, trial, before, allowed[trial[0], item], radii, pressures, stroke)
             if gain > best_gain:
                 best_gain = gain
@@ -183,6 +183,6 @@ def teach(
     allowed = np.stack((limits.allowed(pen.pressure), limits.allowed(np.full(len(canvases), np.nan))))
     pens = np.rint(pen.position * GRID).astype(np.int64)
     best, gains = _improve(
-        canvases, targets, pens, pen.pressure, allowed, started, trials, rng, _RADII, _PRESSURES, _CANONICAL
+        canvases, targets, pens, pen.pressure, allowed, started, trials, rng, _RADII, _PRESSURES, CANONICAL
     )
     return best, gains / (CANVAS_PX * CANVAS_PX)

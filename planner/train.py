@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class Args:
-    """Train the painting agent on line art: to reproduce pictures, or with --unconditional to paint by itself.
+    """Train the painting agent: to reproduce pictures, or with --unconditional to paint by itself.
 
     A run that was stopped, in whatever way, goes on where its last checkpoint stands when the same command is given.
     The rewards' defaults are SPIRAL's; docs/training.md has the commands behind the shipped weights.
     """
 
     data: Path = Path("data")
-    """Folder with mnist/, omniglot/ and sketches/, or any folder of images; `spiral-data` checks it."""
+    """Folder with mnist/, omniglot/ and sketches/, for --colour with celeba/, or any folder of images; `spiral-data`
+    checks it."""
     sets: tuple[str, ...] = ()
     """Data sets to use of those the folder holds; all by default."""
     out: Path = Path("runs/line-art")
@@ -47,6 +48,10 @@ class Args:
     """The policy: the lean net for two CPU cores, or the papers' own."""
     unconditional: bool = False
     """Paint from noise instead of reproducing a target."""
+    colour: bool = False
+    """Paint in colour, on CelebA or any photos, instead of line art in black."""
+    engine: Literal["solid", "mypaint"] = "solid"
+    """What paints: the solid strokes of an arm's brush, or MyPaint with the brush of the papers."""
     judge: Literal["spectral", "wgan-gp"] = "spectral"
     """The discriminator: spectral norm with the standard loss (SPIRAL++), or WGAN-GP (SPIRAL)."""
     complement: bool = False
@@ -64,15 +69,18 @@ class Args:
     imitation: float = 0.0
     """Weight of imitation at the start of the last stage; falls to 0 along it."""
     trials: int = 60
-    """Tries a canvas of the search that is imitated. With 0 the policy corrects itself in the first stage: it paints what
-    it holds likeliest, and imitates the neighbours of each of these strokes by what they would have earned."""
+    """Tries a canvas of the search that is imitated. With 0 the policy corrects itself in the first stage: it paints
+    what it holds likeliest, and imitates the neighbours of each of these strokes by what they would have earned."""
+    part: Literal["all", "shape"] = "all"
+    """Part of the lean net that learns: all of it, or only what chooses control point, size and pressure of a stroke
+    whose ends are chosen."""
 
     batch: int = 16
     """Episodes an update."""
     samples: int = 1
     """Strokes tried at each canvas. SPIRAL tries one; of several each is weighed against the others."""
     strokes: int | None = None
-    """Strokes an episode; by default 8 for MNIST, 20 for Quick, Draw! and kanji, 12 for everything else."""
+    """Strokes an episode; by default 8 for MNIST, 20 for Quick, Draw!, kanji and CelebA, 12 for everything else."""
     unroll: int = 10
     """Strokes an update at most; longer episodes are cut, and the critic says what the rest is worth."""
     begun_share: float = 0.0
@@ -142,11 +150,14 @@ def train(args: Args) -> Path:
     from planner import datasets, device, recordings
     from planner.training import Run, begin
     from planner.training_state import alone
-    from sim import whole_file
+    from sim import mypaint, whole_file
 
     device.find(args.device)
     torch.set_num_threads(1)  # on two busy cores two threads are slower than one
-    sets, held = datasets.line_art(args.data, args.sets or None)
+    if args.engine == "mypaint":
+        mypaint.Sheet()  # where it is not installed it is told now, not by an actor
+    read = datasets.colour if args.colour else datasets.line_art
+    sets, held = read(args.data, args.sets or None)
     recorded = recordings.read(args.recordings) if args.recordings else None
     whole_file.make_folder(args.out)
     with alone(args.out):
@@ -182,7 +193,7 @@ def write(args: Args, state: State, errors: dict[str, float], sets: dict[str, da
         "validation": errors,
     }
     checkpoint.save(weights, state.average, state.discriminator, about)
-    whole_file.write(weights.with_suffix(".md"), model_card(args.out.name, about, not args.unconditional))
+    whole_file.write(weights.with_suffix(".md"), model_card(args.out.name, about, state.average.kind))
     return weights
 
 

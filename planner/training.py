@@ -13,6 +13,8 @@ from planner.acting import Acting, Actor, Schooling, Trajectory
 from planner.actors import Actors
 from planner.demonstrations import Demonstrations, demonstrate
 from planner.discriminator import Discriminator, build_discriminator
+from planner.environment import ENGINES
+from planner.lean_policy import LeanPolicy
 from planner.learner import paint_again, policy_loss, teach_discriminator
 from planner.options import words_of
 from planner.policy import Kind, Policy, build
@@ -82,7 +84,7 @@ def begin(args: Args) -> State:
             read or are of another configuration.
     """
     torch.manual_seed(args.seed)
-    kind = Kind(args.net, not args.unconditional)
+    kind = Kind(args.net, not args.unconditional, args.colour)
     policy = build(kind)
     discriminator = build_discriminator(args.judge, kind.conditional, kind.colour, args.complement)
     parent = None
@@ -97,6 +99,7 @@ def begin(args: Args) -> State:
         args.discriminator_learning_rate,
         args.replay * args.batch,
         args.seed,
+        args.engine,
     )
     state.parent = parent
     if state.go_on(args.out):
@@ -117,7 +120,8 @@ def initialise(policy: Policy, discriminator: Discriminator, path: Path) -> dict
         InputError: The checkpoint's net is another.
     """
     given, judge, about = checkpoint.load(path)
-    if given.kind.net != policy.kind.net or given.kind.colour != policy.kind.colour:
+    refuse_other_colours(str(path), given.kind, policy.kind.colour)
+    if given.kind.net != policy.kind.net:
         raise InputError(f"{path}: weights of the {given.kind.net} net; give --net {given.kind.net} or drop --weights")
     policy.load_state_dict(given.state_dict(), strict=given.kind == policy.kind)
     if judge.settings == discriminator.settings:
@@ -125,6 +129,17 @@ def initialise(policy: Policy, discriminator: Discriminator, path: Path) -> dict
     return {"name": path.stem} | {
         key: about[key] for key in ("updates", "minutes", "history", "parent") if key in about
     }
+
+
+def refuse_other_colours(place: str, given: Kind, colour: bool) -> None:
+    """Refuse a model that paints in colour where the run does not, and the reverse.
+
+    Raises:
+        InputError: It does.
+    """
+    if given.colour != colour:
+        found, mend = ("in colour", "add --colour") if given.colour else ("in black", "drop --colour")
+        raise InputError(f"{place}: paints {found}; {mend}, or name another model")
 
 
 class Run:
@@ -145,6 +160,9 @@ class Run:
             args.jump_cost,
             args.blank_penalty,
         )
+        if args.part == "shape":
+            for name, parameter in state.policy.named_parameters():
+                parameter.requires_grad_(name.startswith(LeanPolicy.SHAPE))
         self.demonstrations = self.demonstrated()
         self.source = self.actors()
 
@@ -157,7 +175,15 @@ class Run:
     def actors(self) -> Source:
         """Return where trajectories come from."""
         args, state = self.args, self.state
-        acting = Acting(args.batch, args.samples, args.strokes, args.unroll, args.begun_share, args.mnist_share)
+        acting = Acting(
+            args.batch,
+            args.samples,
+            args.strokes,
+            args.unroll,
+            args.begun_share,
+            args.mnist_share,
+            args.engine,
+        )
         if args.cluster:
             from planner.cluster import ClusterActors
 
@@ -178,12 +204,15 @@ class Run:
         policy, _, _ = checkpoint.load(path)
         if not policy.kind.conditional:
             raise InputError(f"--demonstrator {path}: paints without a target; name a model that reproduces pictures")
+        refuse_other_colours(f"--demonstrator {path}", policy.kind, self.args.colour)
         with device.seeded(self.args.seed, self.state.policy.device):
             (pictures, *more) = self.sets.values()
             if more:
                 raise InputError(f"--demonstrator: one data set at a time; give --sets {next(iter(self.sets))}")
             strokes = self.args.strokes or 8
-            demonstrations = demonstrate(policy.to(self.state.policy.device), pictures, strokes)
+            demonstrations = demonstrate(
+                policy.to(self.state.policy.device), pictures, strokes, ENGINES[self.args.engine]
+            )
         demonstrations.save(kept)
         return demonstrations
 
@@ -209,14 +238,14 @@ class Run:
             if now.costs.imitation > 0 and self.demonstrations is None:
                 schooling = Schooling(self.args.trials, FOLLOWED if now.stage == "imitation" else 0.0)
             trajectory = self.source.next(schooling)
-            painted = paint_again(trajectory)
+            painted = paint_again(trajectory, ENGINES[state.engine])
             part, log = policy_loss(state.policy, state.discriminator, trajectory, painted, self.rewards, now.costs)
             loss = loss + part
             state.steps += trajectory.log_probability.size
         real = None
         if self.demonstrations is not None:
             shown = self.demonstrations.trajectory(state.policy, self.args.batch, state.rng)
-            repeated = paint_again(shown)
+            repeated = paint_again(shown, ENGINES[state.engine])
             real = repeated.ends
             if now.costs.imitation:
                 part, more = policy_loss(state.policy, state.discriminator, shown, repeated, self.rewards, now.costs)
@@ -250,8 +279,8 @@ class Run:
 
         Args:
             trajectory: Whose targets are the real pictures, each its own target.
-            ends: (B, 64, 64) the canvases at its end.
-            real: (B, 64, 64) what is real instead: the demonstrator's paintings. Beside pictures with soft edges any
+            ends: (B, 64, 64), or (B, 64, 64, 3) in colour, the canvases at its end.
+            real: Likewise, what is real instead: the demonstrator's paintings. Beside pictures with soft edges any
                 hard-edged stroke is told at a glance, and the verdict says nothing of its shape.
         """
         state = self.state

@@ -17,6 +17,7 @@ import torch
 
 from planner import device
 from planner.discriminator import Discriminator
+from planner.environment import EngineName
 from planner.policy import Policy
 from planner.replay import Replay
 from sim import whole_file
@@ -39,6 +40,8 @@ class State:
     discriminator_optimiser: torch.optim.Optimizer
     rng: np.random.Generator
     replay: Replay
+    engine: EngineName = "solid"
+    """What paints the episodes."""
     update: int = 0
     steps: int = 0
     """Environment steps learned from."""
@@ -60,6 +63,7 @@ class State:
         discriminator_rate: float,
         remembered: int,
         seed: int,
+        engine: EngineName = "solid",
     ) -> State:
         """Return the state of a new run.
 
@@ -70,6 +74,7 @@ class State:
             discriminator_rate: The discriminator's.
             remembered: Final canvases in the replay.
             seed: Of everything random.
+            engine: What paints.
         """
         return cls(
             policy.train(),
@@ -78,7 +83,8 @@ class State:
             torch.optim.Adam(policy.parameters(), rate, POLICY_BETAS),
             torch.optim.Adam(discriminator.parameters(), discriminator_rate, DISCRIMINATOR_BETAS),
             np.random.default_rng(seed),
-            Replay(remembered),
+            Replay(remembered, policy.kind.colour),
+            engine=engine,
         )
 
     def keep(self, folder: Path) -> None:
@@ -151,20 +157,20 @@ class State:
             mean.lerp_(new, weight)
 
     def kind(self) -> dict[str, Any]:
-        """Return which networks they are."""
+        """Return which networks they are, and the engine that they learn in."""
         judge = {f"judge {name}": value for name, value in self.discriminator.settings.items()}
-        return asdict(self.policy.kind) | judge
+        return asdict(self.policy.kind) | judge | {"engine": self.engine}
 
     def check(self, kind: dict[str, Any]) -> None:
         """Refuse the checkpoint of another configuration.
 
         Raises:
-            ValueError: It was made with other networks.
+            ValueError: It was made with other networks or another engine.
         """
-        own = self.kind()
+        own, kind = self.kind(), {"engine": "solid"} | kind  # the only engine of earlier checkpoints
         other = [f"{name} {kind.get(name)} there, {own[name]} here" for name in own if kind.get(name) != own[name]]
         if other:
-            raise ValueError(f"it is of other networks: {', '.join(other)}")
+            raise ValueError(f"it is of other networks or another engine: {', '.join(other)}")
 
 
 @contextlib.contextmanager

@@ -11,11 +11,12 @@ from planner import datasets
 from planner.acting import ANY_WIDTH, OTHERS_STROKES, STROKES, Acting, Actor
 from planner.collection import shades
 from planner.device import seeded
+from planner.environment import ENGINES
 from planner.episode import rollout
 from planner.learner import paint_again
 from planner.training_state import State
 from sim import whole_file
-from sim.canvas import Image, render
+from sim.canvas import Image
 
 SHEET: Final = 16
 """Pictures in a row of a sample sheet."""
@@ -33,27 +34,28 @@ def validate(state: State, held: dict[str, datasets.Source], folder: Path) -> di
     unconditional one paints by itself and has no errors.
     """
     errors: dict[str, float] = {}
+    engine = ENGINES[state.engine]
     if state.average.kind.conditional:
         rows = []
         for name, pictures in held.items():
             targets = shades(pictures[: JUDGED.get(name, OTHERS_JUDGED)])
             strokes = STROKES.get(name, OTHERS_STROKES)
-            programs = rollout(state.average, targets, np.ones_like(targets), strokes, ANY_WIDTH)
-            painted = np.stack([render(strokes) for strokes in programs])
+            painted = np.ones_like(targets)
+            engine(painted, rollout(state.average, targets, painted, strokes, ANY_WIDTH, engine=engine))
             errors[name] = float(np.mean((painted - targets) ** 2))
             rows += [strip(targets), strip(painted)]
     else:
         with seeded(0, state.average.device):
-            actor = Actor(state.average, held, Acting(batch=SHEET * ROWS), 0)
-            ends = paint_again(actor.act()).ends
+            actor = Actor(state.average, held, Acting(batch=SHEET * ROWS, engine=state.engine), 0)
+            ends = paint_again(actor.act(), engine).ends
         rows = [strip(ends[SHEET * row : SHEET * (row + 1)]) for row in range(ROWS)]
     whole_file.write_image(folder / f"sheet-{state.update:06d}.png", np.concatenate(rows))
     return errors
 
 
 def strip(pictures: Image) -> Image:
-    """Return up to 16 pictures (n, 64, 64) side by side (64, 1024), white where there are fewer."""
-    row = np.ones((64, SHEET * 64), np.float32)
+    """Return up to 16 pictures (n, 64, 64) side by side (64, 1024), white where there are fewer; likewise in colour."""
+    row = np.ones((64, SHEET * 64, *pictures.shape[3:]), np.float32)
     some = pictures[:SHEET]
     row[:, : 64 * len(some)] = np.concatenate(list(some), axis=1)
     return row

@@ -26,8 +26,6 @@ from sim.errors import InputError
 from sim.stroke import END, Array
 
 ID: Final = "spiral_painter/Paint-v0"
-GRAINS: Final = 100
-"""MyPaint brushes with different random dabs, of which each episode draws one."""
 
 Parts = dict[str, Any]
 Flags = NDArray[np.bool_]
@@ -61,8 +59,8 @@ class MyPaint:
         self.sheets = [mypaint.Sheet(CANVAS_PX, CANVAS_PX) for _ in range(count)]
 
     def restart(self, items: NDArray[np.int64], random: np.random.Generator) -> None:
-        """Begin episodes, each with one of `GRAINS` brushes."""
-        for item, grain in zip(items, random.integers(0, GRAINS, len(items)), strict=True):
+        """Begin episodes, each with one of MyPaint's brushes."""
+        for item, grain in zip(items, random.integers(0, mypaint.GRAINS, len(items)), strict=True):
             self.sheets[item].restart(int(grain))
 
     def paint(self, canvases: Image, strokes: Array, painted: Flags) -> None:

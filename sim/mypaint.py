@@ -14,6 +14,7 @@ from __future__ import annotations
 import colorsys
 import ctypes
 import functools
+import zlib
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,8 @@ MOTIONS: Final = 50
 """Motions of the brush a stroke."""
 MOTION_S: Final = 0.1
 """Time that the brush takes for a motion [s]; it follows its point with a delay."""
+GRAINS: Final = 100
+"""Brushes with different random dabs, of which `paint_batch` takes one for each stroke."""
 TILE_PX: Final = 64
 OPAQUE: Final = 1 << 15
 """1 in the fixed-point numbers of libmypaint's surfaces."""
@@ -156,6 +159,10 @@ class Sheet:
         """
         for _, _, pixels in self._tiles:
             pixels[:] = OPAQUE
+        self.take_brush(grain)
+
+    def take_brush(self, grain: int = 0) -> None:
+        """Take a new brush at the top left, with `grain` as in `restart`, and leave the paper as it is."""
         if self._brush is not None:
             self._library.mypaint_brush_unref(self._brush)
         self._brush = self._library.mypaint_brush_new()
@@ -241,10 +248,38 @@ def paint(image: Image, strokes: NDArray[np.float64], grain: int = 0) -> None:
     image[:] = picture[..., 0] if image.ndim == 2 else picture
 
 
+def grain_of(row: NDArray[np.float64]) -> int:
+    """Return which of `GRAINS` brushes paints a stroke (12,): the same on every machine, as good as random else."""
+    return zlib.crc32(np.ascontiguousarray(row, "<f8").tobytes()) % GRAINS
+
+
 def paint_batch(images: Image, strokes: NDArray[np.float64]) -> None:
-    """Paint strokes (B, n, 12) on images (B, H, W) or (B, H, W, 3), in place, each with a new brush as in `paint`."""
+    """Paint strokes in order on a batch of images, in place, each stroke with a brush of its own.
+
+    What an image becomes follows from it and its strokes alone, whether they are painted in one call or in several:
+    the random dabs of a stroke are those of `grain_of`, and the brush is put down anew at the start of each.
+    `paint` keeps one brush for all strokes, down from a stroke to one that continues it.
+
+    Args:
+        images: (B, H, W) grey or (B, H, W, 3) RGB float32, in steps of 1/255; grey ones take the colour's luma.
+        strokes: (B, n, 12) float64, n strokes for each image. Those without any size leave no paint.
+
+    Raises:
+        InputError: libmypaint or its brushes are not installed.
+    """
+    sheet = Sheet(*images.shape[1:3])
     for image, rows in zip(images, strokes, strict=True):
-        paint(image, rows)
+        for row in np.array(rows, np.float64):
+            if row[stroke.SIZE] == 0:
+                continue
+            if image.ndim == 2:
+                row[stroke.COLOUR] = row[stroke.COLOUR] @ LUMA
+            sheet.put(image)
+            sheet.take_brush(grain_of(row))
+            sheet.jump(*row[stroke.START])
+            sheet.paint(row)
+            picture = sheet.image()
+            image[:] = picture[..., 0] if image.ndim == 2 else picture
 
 
 def render(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.planner.written import idx, ink_blots, printed_digits
+from tests.planner.written import face, idx, ink_blots, printed_digits
 
 
 @pytest.fixture
@@ -23,6 +23,14 @@ def data(tmp_path: Path) -> Path:
         bits = np.packbits((ink_blots(20, 105, seed) > 0).reshape(20, -1), axis=1)
         np.savez(folder / "omniglot" / f"omniglot_{name}.npz", bits=bits)
     return folder
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Return a folder of a dozen pictures in colour."""
+    for k in range(12):
+        face(tmp_path / "photos" / f"{k}.png", k, (80, 96))
+    return tmp_path / "photos"
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from planner.acting import Acting, Actor, Schooling
 from planner.demonstrations import Demonstrations, demonstrate
+from planner.environment import ENGINES, EngineName
 from planner.learner import paint_again, say
 from planner.policy import Kind, Policy, build
 from sim.canvas import render
@@ -50,6 +54,60 @@ def test_the_learner_sees_the_canvases_and_the_probabilities_that_the_actor_saw(
         assert said.log_probability.numpy() == pytest.approx(trajectory.log_probability, abs=2e-4)
     assert (said.bootstrap == 0).all()
     assert painted.canvases[0].mean() > painted.ends.mean(), "it painted"
+
+
+@pytest.mark.parametrize("conditional", [True, False], ids=["conditional", "unconditional"])
+@pytest.mark.parametrize(
+    ("net", "colour", "engine"), [("lean", True, "solid"), ("paper", True, "mypaint"), ("lean", False, "mypaint")]
+)
+def test_the_learner_paints_the_same_in_colour_and_in_either_engine(
+    conditional: bool, net: Literal["lean", "paper"], colour: bool, engine: EngineName
+) -> None:
+    torch.manual_seed(0)
+    policy = build(Kind(net, conditional, colour)).eval()
+    pictures = np.random.default_rng(0).integers(0, 256, (40, 64, 64, 3)).astype(np.uint8)
+    settings = Acting(batch=4, samples=3, strokes=5, unroll=3, begun_share=0.5, engine=engine)
+    worker = Actor(policy, {"pictures": pictures if colour else PICTURES}, settings, seed=1)
+    trajectories = [worker.act(), worker.act(), worker.act()]
+    assert np.array_equal(paint_again(trajectories[0], ENGINES[engine]).ends, trajectories[1].start.canvases)
+    for trajectory in trajectories:
+        painted = paint_again(trajectory, ENGINES[engine])
+        assert painted.tries is not None
+        followed = np.concatenate((painted.canvases[1:], painted.ends[None]))
+        assert np.array_equal(painted.tries[:, :, 0], followed), "of the tries the first was followed"
+        assert not np.array_equal(painted.tries[:, :, 1], followed)
+        with torch.no_grad():
+            said = say(policy, trajectory, painted)
+        assert said.log_probability.numpy() == pytest.approx(trajectory.log_probability, abs=2e-4)
+    assert trajectory.drawn.paint.shape == (3, 4, 3, 8 if colour else 5)
+
+
+def test_the_two_engines_paint_the_same_strokes_otherwise_in_about_the_same_places() -> None:
+    torch.manual_seed(0)
+    policy = build(Kind()).eval()
+    trajectory = Actor(policy, {"pictures": PICTURES}, Acting(batch=32, strokes=2), seed=1).act()
+    solid, mypaint = (1 - paint_again(trajectory, ENGINES[name]).ends for name in ("solid", "mypaint"))
+    assert not np.array_equal(solid, mypaint)
+    blurred = [[cv2.GaussianBlur(ink, (0, 0), 4).ravel() for ink in canvases] for canvases in (solid, mypaint)]
+    alike = np.corrcoef(*map(np.stack, blurred))[:32, 32:]
+    others = alike[~np.eye(32, dtype=bool)].mean()
+    assert np.diag(alike).mean() > others + 0.3, "each is more like its own than like those of other episodes"
+
+
+def test_a_lesson_in_colour_is_painted_in_its_colours() -> None:
+    torch.manual_seed(0)
+    policy = build(Kind(colour=True)).eval()
+    rng = np.random.default_rng(3)
+    colours = rng.integers(0, 255, (12, 3)).astype(np.uint8)
+    pictures = np.where(lines()[..., None] < 128, colours[:, None, None], 255).astype(np.uint8)
+    worker = Actor(policy, {"lines": pictures}, Acting(batch=8, samples=2, strokes=2), seed=1)
+    trajectory = worker.act(Schooling(trials=600, follow=1.0))
+    targets = trajectory.start.targets / 255
+    error = np.mean((paint_again(trajectory).ends - targets) ** 2)
+    assert error < 0.35 * np.mean((1 - targets) ** 2), "the teacher's strokes were painted"
+    with torch.no_grad():
+        said = say(policy, trajectory, paint_again(trajectory))
+    assert np.isfinite(float(said.likelihood))
 
 
 def test_a_lesson_is_followed_where_it_should_be() -> None:

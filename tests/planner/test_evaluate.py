@@ -14,10 +14,12 @@ import pytest
 from planner.actions import WidthLimits
 from planner.agent import Agent
 from planner.datasets import split
-from planner.evaluate import main
+from planner.evaluate import Args, evaluate, main
 from planner.program import StrokeProgram
 from sim import mypaint
 from sim.canvas import render
+from sim.errors import InputError
+from tests.planner.written import face
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -107,6 +109,13 @@ def test_the_policy_alone_makes_the_same_of_many_as_of_one(printed_mnist: Path) 
     together = agent.greedy_batch(targets, 3, WidthLimits())
     for index in (0, 7):
         np.testing.assert_array_equal(agent.greedy(targets[index], 3, WidthLimits()), together[index])
+
+
+def test_a_part_in_colour_is_refused(tmp_path: Path) -> None:
+    face(tmp_path / "img_align_celeba" / "1.jpg", 1)
+    face(tmp_path / "img_align_celeba" / "2.jpg", 2)
+    with pytest.raises(InputError, match="--set celeba-train: is in colour"):
+        evaluate(Args(part="celeba-train", data=tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -249,12 +249,12 @@ def test_without_a_partition_every_tenth_face_is_held_out(tmp_path: Path) -> Non
 
 def test_only_the_faces_that_are_asked_for_are_decoded(tmp_path: Path) -> None:
     for k in range(5):
-        face(tmp_path / "a" / f"{k}.jpg", k)
-    (tmp_path / "a" / "3.jpg").write_bytes(b"no image")
+        face(tmp_path / "img_align_celeba" / f"{k}.jpg", k)
+    (tmp_path / "img_align_celeba" / "3.jpg").write_bytes(b"no image")
     train, _ = datasets.colour(tmp_path)
-    assert train[tmp_path.name][:2].shape == (2, 64, 64, 3)
-    with pytest.raises(InputError, match=r"a/3.jpg: is no whole PNG, JPEG or WebP"):
-        train[tmp_path.name][:]
+    assert train["celeba"][:2].shape == (2, 64, 64, 3)
+    with pytest.raises(InputError, match=r"img_align_celeba/3.jpg: is no whole PNG, JPEG or WebP"):
+        train["celeba"][:]
 
 
 def test_a_collection_that_is_sent_to_another_process_draws_the_same(data: Path) -> None:
@@ -265,14 +265,33 @@ def test_a_collection_that_is_sent_to_another_process_draws_the_same(data: Path)
         assert np.array_equal(pickle.loads(pickle.dumps(pictures))[:], pictures[:])
 
 
-def test_a_large_folder_of_images_is_read_as_it_is_indexed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("read", [datasets.line_art, datasets.colour])
+def test_a_large_folder_of_images_is_read_as_it_is_indexed(  # type: ignore[no-untyped-def]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read
+) -> None:
     for k in range(4):
         face(tmp_path / f"{k}.jpg", k)
-    (at_once,), _ = (list(sets.values()) for sets in datasets.line_art(tmp_path))
+    (at_once,), _ = (list(sets.values()) for sets in read(tmp_path))
     monkeypatch.setattr(datasets, "IN_MEMORY", 3)
-    (lazy,), _ = (list(sets.values()) for sets in datasets.line_art(tmp_path))
+    (lazy,), _ = (list(sets.values()) for sets in read(tmp_path))
+    assert isinstance(at_once, np.ndarray)
     assert isinstance(lazy, datasets.Collection)
     assert np.array_equal(lazy[:], at_once)
+
+
+def test_line_art_is_not_read_in_colour_nor_faces_in_black(data: Path, tmp_path: Path) -> None:
+    for read, name in ((datasets.colour, "mnist"), (datasets.line_art, "celeba")):
+        with pytest.raises(InputError, match=f"{name} is .*--colour"):
+            read(data, (name,))
+    with pytest.raises(InputError, match=r"data: mnist is line art in black; leave --colour out"):
+        datasets.colour(data)
+    for k in range(11):
+        face(tmp_path / "faces" / "celeba" / "img_align_celeba" / f"{k:06}.jpg", k)
+        face(data / "celeba" / "img_align_celeba" / f"{k:06}.jpg", k)
+    with pytest.raises(InputError, match=r"faces: celeba is in colour; give --colour"):
+        datasets.line_art(tmp_path / "faces")
+    assert list(datasets.colour(data)[0]) == ["celeba"], "where both kinds are there, each finds its own"
+    assert "mnist" in datasets.line_art(data)[0]
 
 
 def saved(path: Path, **arrays: np.ndarray) -> Path:

@@ -179,6 +179,35 @@ def test_the_reward_is_what_an_unconditional_policy_learns(credit, samples, futu
     assert np.mean(ink[-5:]) > 1.3 * np.mean(ink[:5])
 
 
+def test_a_verdict_on_colour_is_learned() -> None:
+    """With red as the verdict, and blue as its opposite, a policy in colour paints redder."""
+
+    class Red(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.settings = {"conditional": False, "kind": "spectral"}
+
+        def forward(self, canvas: torch.Tensor, target: None) -> torch.Tensor:
+            return 5 * (canvas[..., 0] - canvas[..., 2]).flatten(1).mean(dim=1)
+
+    torch.manual_seed(0)
+    policy = build(Kind(conditional=False, colour=True))
+    optimiser = torch.optim.Adam(policy.parameters(), 1e-3)
+    blank = {"any": np.zeros((4, 64, 64, 3), np.uint8)}
+    actor = Actor(policy, blank, Acting(batch=24, samples=4, strokes=1), seed=1)
+    redness = []
+    for _ in range(20):
+        trajectory = actor.act()
+        painted = paint_again(trajectory)
+        loss, log = policy_loss(policy, Red(), trajectory, painted, Rewards("change"), Costs(entropy=0.0))  # type: ignore[arg-type]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        redness.append(float(np.mean(painted.ends[..., 0] - painted.ends[..., 2])))
+        assert log["reward"] == pytest.approx(5 * redness[-1], abs=1e-4)
+    assert np.mean(redness[-4:]) > np.mean(redness[:4]) + 0.05
+
+
 def test_an_episode_can_begin_on_a_painted_canvas(policy: Policy, targets: np.ndarray) -> None:
     world = Environment(targets, targets)
     assert world.errors().max() == 0

@@ -12,23 +12,29 @@ from planner.rewards import Rewards
 STEPS, BATCH = 4, 3
 
 
+@pytest.fixture(params=[False, True], ids=["grey", "colour"])
+def colour(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
 @pytest.fixture
-def discriminator() -> torch.nn.Module:
+def discriminator(colour: bool) -> torch.nn.Module:
     torch.manual_seed(1)
-    return build_discriminator("spectral", conditional=True, colour=False).eval()
+    return build_discriminator("spectral", conditional=True, colour=colour).eval()
 
 
 @pytest.fixture
-def painting() -> dict[str, torch.Tensor]:
+def painting(colour: bool) -> dict[str, torch.Tensor]:
     """Canvases that grow darker, one sample a stroke."""
     rng = np.random.default_rng(2)
-    ink = rng.random((STEPS, BATCH, 64, 64)).astype(np.float32) * 0.2
+    picture = (64, 64, 3) if colour else (64, 64)
+    ink = rng.random((STEPS, BATCH, *picture)).astype(np.float32) * 0.2
     after = np.clip(1 - np.cumsum(ink, axis=0), 0, 1)
     before = np.concatenate((np.ones_like(after[:1]), after[:-1]))
     return {
         "before": torch.from_numpy(before),
         "tries": torch.from_numpy(after)[:, :, None],
-        "targets": torch.from_numpy(rng.random((BATCH, 64, 64)).astype(np.float32)),
+        "targets": torch.from_numpy(rng.random((BATCH, *picture)).astype(np.float32)),
         "jumped": torch.zeros(STEPS, BATCH, 1, dtype=torch.bool),
     }
 
@@ -52,7 +58,8 @@ def test_changes_add_up_to_what_the_end_is_worth(discriminator, painting, weight
 
 def test_the_squared_error_is_numpys(discriminator, painting) -> None:  # type: ignore[no-untyped-def]
     found = Rewards("end", discriminator=0.0, error=5.0).of_strokes(discriminator, **painting, last=True)
-    errors = np.mean((painting["tries"][-1, :, 0].numpy() - painting["targets"].numpy()) ** 2, axis=(1, 2))
+    difference = painting["tries"][-1, :, 0].numpy() - painting["targets"].numpy()
+    errors = np.mean(difference.reshape(BATCH, -1) ** 2, axis=1)
     assert found[-1, :, 0].numpy() == pytest.approx(-5 * errors, rel=1e-5)
 
 

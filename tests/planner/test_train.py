@@ -9,22 +9,29 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
-from planner import checkpoint, datasets, recordings, train, training
+from planner import checkpoint, datasets, evaluate, recordings, train, training
+from planner.acting import ANY_WIDTH
+from planner.collection import shades
 from planner.discriminator import build_discriminator
+from planner.episode import rollout
 from planner.policy import Kind, Policy, build
 from planner.training_state import alone
+from sim import mypaint
 from sim.errors import InputError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+MYPAINT = {"engine": "mypaint", "strokes": 3, "unroll": 2, "checkpoint_minutes": 9.0}
 
 
 def args(out: Path, **more: object) -> train.Args:
     small = {"imitation_updates": 2, "critic_updates": 1, "updates": 2, "batch": 2, "samples": 2, "trials": 10}
-    return train.Args(data=EXAMPLES, out=out, checkpoint_minutes=0.0, **(small | more))  # type: ignore[arg-type]
+    small |= {"data": EXAMPLES, "out": out, "checkpoint_minutes": 0.0}
+    return train.Args(**(small | more))  # type: ignore[arg-type]
 
 
 def test_both_stages_run_and_leave_weights_a_sheet_and_a_log(tmp_path: Path) -> None:
@@ -94,15 +101,20 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pyte
         {"imitation": 0.1, "samples": 2, "credit": "change", "error_reward": 10.0, "begun_share": 0.5},
         {"judge": "wgan-gp", "samples": 1, "imitation_updates": 0, "unroll": 5},
         {"unconditional": True, "imitation_updates": 0, "samples": 1, "strokes": 3},
+        {"colour": True, "imitation": 0.1, "credit": "change", "begun_share": 0.5, "strokes": 3, "unroll": 2},
+        MYPAINT | {"colour": True, "unconditional": True, "imitation_updates": 0},
+        MYPAINT | {"imitation": 0.1, "credit": "change", "begun_share": 0.5},
     ],
-    ids=["line-art", "spiral", "unconditional"],
+    ids=["line-art", "spiral", "unconditional", "colour", "unconditional-mypaint-colour", "mypaint"],
 )
-def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, more: dict[str, object]) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, photos: Path, more: dict[str, object]) -> None:
+    if "colour" in more:
+        more = more | {"data": photos}
     straight, broken = tmp_path / "straight" / "run", tmp_path / "broken" / "run"
     train.train(args(straight, updates=4, **more))
     broken.mkdir(parents=True)
-    sets, _ = datasets.line_art(EXAMPLES)
     first = args(broken, updates=4, **more)
+    sets, _ = (datasets.colour if first.colour else datasets.line_art)(first.data)
     with training.Run(first, training.begin(first), sets, None) as run:
         for _ in range(4):
             run.update()
@@ -126,6 +138,93 @@ def test_training_goes_on_from_shipped_weights_and_says_so(tmp_path: Path) -> No
     assert 0 < moved < 0.02
 
 
+@pytest.mark.parametrize("net", ["lean", "paper"])
+def test_a_run_in_colour_leaves_a_sheet_and_weights_in_colour(tmp_path: Path, photos: Path, net: str) -> None:
+    out = tmp_path / "run"
+    more = {"net": net, "judge": "wgan-gp", "strokes": 3, "checkpoint_minutes": 9.0}
+    weights = train.train(args(out, data=photos, colour=True, **more))
+    policy, discriminator, about = checkpoint.load(weights)
+    assert policy.kind == Kind(net, colour=True)  # type: ignore[arg-type]
+    assert discriminator.settings["colour"]
+    (sheet,) = out.glob("sheet-*.png")
+    pictures = cv2.imread(str(sheet))[..., ::-1]
+    assert pictures.shape == (128, 1024, 3)
+    held = datasets.colour(photos)[1]["photos"][:]
+    assert np.array_equal(pictures[:64, :64], held[0])
+    painted = pictures[64:, :128].reshape(64, 2, 64, 3).swapaxes(0, 1)
+    error = np.mean((painted / 255 - held / 255) ** 2)
+    assert about["validation"]["photos"] == pytest.approx(error, rel=1e-2)  # type: ignore[index]
+    card = weights.with_suffix(".md").read_text()
+    assert "reproduces pictures in colour" in card
+    assert f"planner/{net}_policy.py" in card
+    assert "10 pictures: photos" in card
+
+
+def test_a_figure_in_mypaint_is_of_what_mypaint_paints(tmp_path: Path) -> None:
+    weights = train.train(args(tmp_path / "run", **(MYPAINT | {"imitation_updates": 0})))
+    policy, _, about = checkpoint.load(weights)
+    targets = shades(datasets.line_art(EXAMPLES)[1]["examples"][:])
+    canvases = np.ones_like(targets)
+    mypaint.paint_batch(canvases, rollout(policy, targets, canvases, 12, ANY_WIDTH, engine=mypaint.paint_batch))
+    # The file holds the weights in half precision.
+    assert about["validation"]["examples"] == pytest.approx(np.mean((canvases - targets) ** 2), rel=0.05)  # type: ignore[index]
+
+
+def test_a_demonstrator_in_colour_is_imitated_in_colour_only(tmp_path: Path, photos: Path) -> None:
+    shown = train.train(args(tmp_path / "shown", data=photos, colour=True, imitation_updates=0, checkpoint_minutes=9.0))
+    more = {"unconditional": True, "strokes": 2, "imitation": 0.5, "samples": 1, "checkpoint_minutes": 9.0}
+    weights = train.train(args(tmp_path / "run", data=photos, colour=True, demonstrator=str(shown), **more))
+    assert checkpoint.load(weights)[0].kind == Kind(conditional=False, colour=True)
+    assert "paints by itself in colour" in weights.with_suffix(".md").read_text()
+    with pytest.raises(InputError, match="--demonstrator .*: paints in colour; add --colour"):
+        train.train(args(tmp_path / "grey", demonstrator=str(shown), **more))
+    with pytest.raises(InputError, match="--demonstrator .*: paints in black; drop --colour"):
+        train.train(args(tmp_path / "black", data=photos, colour=True, demonstrator="line-art", **more))
+    with pytest.raises(InputError, match="run.safetensors: paints in colour; add --colour"):
+        train.train(args(tmp_path / "other", unconditional=True, imitation_updates=0, weights=str(weights)))
+
+
+def test_what_does_not_go_with_colour_is_refused(tmp_path: Path, photos: Path, data: Path) -> None:
+    with pytest.raises(InputError, match="line-art.safetensors: paints in black; drop --colour"):
+        train.train(args(tmp_path / "run", data=photos, colour=True, weights="line-art"))
+    with pytest.raises(InputError, match="--colour --trials 0: neighbours are painted in black"):
+        train.train(args(tmp_path / "run", data=photos, colour=True, imitation_updates=1, trials=0))
+    with pytest.raises(InputError, match="--colour --recordings: recorded paintings are read in grey"):
+        train.train(args(tmp_path / "run", data=photos, colour=True, recordings=tmp_path))
+    with pytest.raises(InputError, match="mnist is line art in black; leave --colour out"):
+        train.train(args(tmp_path / "run", data=data, colour=True, sets=("mnist",)))
+
+
+def test_a_run_goes_on_with_its_own_colours_and_engine_only(tmp_path: Path, photos: Path) -> None:
+    state = training.begin(args(tmp_path))
+    state.keep(tmp_path)
+    with pytest.raises(InputError, match="colour False there, True here"):
+        training.begin(args(tmp_path, data=photos, colour=True))
+    with pytest.raises(InputError, match="engine solid there, mypaint here"):
+        training.begin(args(tmp_path, engine="mypaint"))
+    before = torch.load(tmp_path / "state.pt", weights_only=True)
+    del before["kind"]["engine"]  # as it was before there was a choice
+    torch.save(before, tmp_path / "state.pt")
+    assert training.begin(args(tmp_path)).engine == "solid"
+    with pytest.raises(InputError, match="engine solid there, mypaint here"):
+        training.begin(args(tmp_path, engine="mypaint"))
+
+
+def test_weights_in_colour_are_not_measured_in_black(tmp_path: Path, photos: Path) -> None:
+    few = {"imitation_updates": 0, "critic_updates": 0, "updates": 1, "checkpoint_minutes": 9.0}
+    weights = train.train(args(tmp_path / "run", data=photos, colour=True, **few))
+    with pytest.raises(InputError, match="paints in colour, search and arm know black only"):
+        evaluate.evaluate(evaluate.Args(images=EXAMPLES, model=str(weights)))
+
+
+def test_without_libmypaint_a_run_does_not_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mypaint, "LIBRARY", "libmypaint-of-nowhere.so")
+    monkeypatch.setattr(mypaint, "_library", mypaint._library.__wrapped__)
+    with pytest.raises(InputError, match="apt-get install libmypaint-1.5-1 mypaint-brushes"):
+        train.train(args(tmp_path / "run", engine="mypaint"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_unconditional_policy_imitates_a_demonstrator(tmp_path: Path) -> None:
     more = {"unconditional": True, "demonstrator": "line-art", "strokes": 2, "imitation": 0.5, "samples": 1}
     weights = train.train(args(tmp_path / "run", **more))
@@ -137,7 +236,7 @@ def test_an_unconditional_policy_imitates_a_demonstrator(tmp_path: Path) -> None
 
 def test_a_checkpoint_of_other_networks_is_refused(tmp_path: Path) -> None:
     train.train(args(tmp_path / "run"))
-    with pytest.raises(InputError, match=r"other networks: .*conditional True there, False here"):
+    with pytest.raises(InputError, match=r"other networks or another engine: .*conditional True there, False here"):
         train.train(args(tmp_path / "run", unconditional=True, imitation_updates=0))
     with pytest.raises(InputError, match="weights of the lean net; give --net lean"):
         train.train(args(tmp_path / "new", net="paper", weights="line-art"))

@@ -132,11 +132,58 @@ def test_painting_goes_on_from_what_is_on_the_image_and_keeps_paper_opaque() -> 
     assert all((pixels[..., 3] == OPAQUE).all() for _, _, pixels in sheet._tiles)
 
 
-def test_a_batch_is_painted_as_its_images_alone() -> None:
-    rows = np.stack((curve(0.3, 0.3), curve(0.6, 0.6)))[:, None]
-    images = np.ones((2, 64, 64), np.float32)
-    mypaint.paint_batch(images, rows)
-    assert np.array_equal(images, np.stack([mypaint.render(row) for row in rows]))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_batch_follows_from_its_images_and_strokes_alone(channels: int) -> None:
+    rows = np.stack([[curve(0.3, 0.3, 4, 0.8), curve(0.6, 0.6)], [curve(0.6, 0.4, 8, 1.0), curve(0.4, 0.7)]])
+    rows[:, 1, stroke.COLOUR] = (0.2, 0.5, 0.9)
+    paper = np.stack([canvas.blank(64, channels=channels)] * 2)
+    together, one_by_one, alone = paper.copy(), paper.copy(), paper.copy()
+    mypaint.paint_batch(together, rows)
+    for index in range(2):
+        mypaint.paint_batch(one_by_one, rows[:, index : index + 1])
+        mypaint.paint_batch(alone[index : index + 1], rows[index : index + 1])
+    assert together.min() < 0.5
+    assert np.array_equal(one_by_one, together)
+    assert np.array_equal(alone, together)
+
+
+def test_each_stroke_of_a_batch_is_one_of_a_brush_alone() -> None:
+    row = curve(0.4, 0.4, 4, 0.8)
+    images = np.ones((1, 64, 64), np.float32)
+    mypaint.paint_batch(images, row[None, None])
+    assert np.array_equal(images[0], mypaint.render(row[None], grain=mypaint.grain_of(row)))
+
+
+def test_brushes_of_their_own_change_a_program_no_more_than_other_dabs_do() -> None:
+    rng = np.random.default_rng(0)
+    programs = np.zeros((60, 8, 12))
+    cells = rng.integers(0, 32, (60, 9, 2)) / 32
+    programs[..., stroke.START], programs[..., stroke.END] = cells[:, :-1], cells[:, 1:]
+    programs[..., stroke.CONTROL] = rng.integers(0, 32, (60, 8, 2)) / 32
+    programs[..., stroke.SIZE] = 2 * rng.choice([1, 2, 4, 8], (60, 8)) / 64
+    pressures = rng.uniform(0.3, 1.0, (60, 9))
+    programs[..., stroke.PRESSURE_START], programs[..., stroke.PRESSURE_END] = pressures[:, :-1], pressures[:, 1:]
+    own = np.ones((60, 64, 64), np.float32)
+    mypaint.paint_batch(own, programs)
+    one, other = (np.stack([mypaint.render(rows, grain=grain) for rows in programs]) for grain in (3, 50))
+    assert np.mean((own - one) ** 2) < 1.1 * np.mean((other - one) ** 2)
+    assert np.mean(own) == pytest.approx(np.mean(one), abs=0.02)
+
+
+def test_strokes_take_many_brushes_and_equal_ones_the_same() -> None:
+    rows = [curve(u, v, pressure=pressure) for u in (0.3, 0.5) for v in (0.3, 0.6) for pressure in (0.4, 0.5, 1.0)]
+    grains = [mypaint.grain_of(row) for row in rows]
+    assert len(set(grains)) > 8
+    assert max(grains) < mypaint.GRAINS
+    assert [mypaint.grain_of(row.copy()) for row in rows] == grains
+
+
+def test_strokes_without_size_leave_no_paint() -> None:
+    row = curve()
+    row[stroke.SIZE] = 0
+    images = np.ones((1, 64, 64), np.float32)
+    mypaint.paint_batch(images, row[None, None])
+    assert (images == 1).all()
 
 
 @pytest.mark.parametrize(
