@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from planner.actions import Pen, WidthLimits
+from planner.actions import ANY_WIDTH, Pen
+from planner.bends import Bends, bends
 from planner.collection import Source, shades
 from planner.colour_teacher import coloured_actions, teach_colour
 from planner.environment import ENGINES, EngineName, Environment
-from planner.neighbours import Neighbours, neighbours
+from planner.lean_policy import LeanPolicy
 from planner.policy import NOISE, Memory, Policy
 from planner.rollout import Choice, Stroke, decode_stroke, no_action, remembered, try_strokes
 from planner.teacher import Choices, actions_of, choices_of, teach
 from sim.canvas import Image
 from sim.stroke import START
 
-ANY_WIDTH: Final = WidthLimits()
 STROKES: Final = {"mnist": 8, "omniglot": 12, "quickdraw": 20, "kanji": 20, "celeba": 20, "faces": 20}
 """Strokes an episode by data set, unless one number is given for all."""
 OTHERS_STROKES: Final = 12
@@ -56,8 +56,7 @@ class Schooling:
     follow: float = 0.0
     """Share of the episodes that go on from the teacher's stroke."""
     greedy: bool = False
-    """Whether the policy paints what it holds likeliest, and what the neighbours would earn is written down: then it is
-    its own teacher."""
+    """Whether the policy paints what it holds likeliest, and what other control points would earn is written down."""
 
 
 @dataclass
@@ -130,8 +129,8 @@ class Trajectory:
     """(T, B) whether the episode went on from the lesson instead; None where it always did."""
     version: int = 0
     """How many updates the actor's policy had seen."""
-    neighbours: Neighbours | None = None
-    """(T, B, K) what the neighbours of the strokes drawn would earn, if asked for."""
+    bends: Bends | None = None
+    """(T·B,) what other control points would have earned, if asked for."""
 
     @property
     def last(self) -> bool:
@@ -141,10 +140,6 @@ class Trajectory:
     def drawn_at(self, step: int) -> Choice:
         """Return the strokes (B·K,) that were drawn at a step."""
         return self.drawn.map(lambda part: part[step].reshape(-1, *part.shape[3:]))
-
-    def neighbours_at(self, step: int) -> Neighbours | None:
-        """Return what the neighbours of the strokes drawn (B·K,) would earn at a step."""
-        return self.neighbours and self.neighbours.map(lambda part: part[step].reshape(-1, part.shape[-1]))
 
     def lesson_at(self, step: int) -> Choice | None:
         """Return the strokes (B,) that should have been drawn at a step."""
@@ -213,7 +208,7 @@ class Actor:
         batch, samples = len(targets), 1 if schooling.greedy else self.settings.samples
         drawn: list[Stroke] = []
         lessons: list[Choice] = []
-        gains: list[Neighbours] = []
+        found: list[Bends] = []
         follows: list[NDArray[np.bool_]] = []
         steps = min(self.settings.unroll, start.left)
         kept, painted = self.rng.integers(1, steps + 1, batch), np.empty_like(targets)
@@ -227,9 +222,8 @@ class Actor:
             drawn.append(stroke)
             went = stroke.choice.at(first)
             if schooling.greedy:
-                begun, tried = self.begun(world, stroke, 1).reshape(batch * samples, -1), world.tries(samples)
-                found = neighbours(tried.canvases, tried.targets, tried.pen, begun, ANY_WIDTH)
-                gains.append(found.map(lambda part: part.reshape(batch, samples, -1)))
+                begun = self.begun(world, stroke, 1)[:, 0]
+                found.append(bends(cast(LeanPolicy, self.policy), view, stroke, world, begun))
             if schooling.trials:
                 lesson = self.lesson(world, stroke, schooling.trials)
                 follow = self.rng.random(batch) < schooling.follow
@@ -253,7 +247,7 @@ class Actor:
             stacked(lessons) if lessons else None,
             np.stack(follows) if follows else None,
             version,
-            Neighbours(*map(np.stack, zip(*gains, strict=True))) if gains else None,
+            Bends(*(np.concatenate(parts) for parts in zip(*found, strict=True))) if found else None,
         )
 
     def begun(self, world: Environment, stroke: Stroke, samples: int) -> Choices:

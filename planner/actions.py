@@ -64,6 +64,10 @@ class WidthLimits:
         return ends[None] & starts[:, :, None]
 
 
+ANY_WIDTH: Final = WidthLimits()
+"""Of a brush that can paint all widths."""
+
+
 def location(cells: NDArray[np.int64]) -> Array:
     """Return the program coordinates (n, 2) of grid cells (n,)."""
     return np.stack((cells % GRID, cells // GRID), axis=-1) / GRID

@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 import torch
 
-from planner.acting import ANY_WIDTH, Standing, Trajectory, stacked
+from planner.acting import Standing, Trajectory, stacked
+from planner.actions import ANY_WIDTH
 from planner.collection import Source, shades
 from planner.environment import Engine
 from planner.episode import play

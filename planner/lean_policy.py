@@ -2,22 +2,21 @@
 
 A 4×4 stride-4 stem, and location heads that are a dot product between the decoder's state and 32 features of each of
 the 32×32 locations: local ones from the image plus learned ones, which alone would be a linear head of rank 32.
-To these come logits of the row and of the column, which aim at a single location anywhere. A glimpse around the pen
-goes into the LSTM, one along the chord of the stroke into the state once its end is chosen; where its control point is,
-the net also says in the chord's frame, in which a bend looks alike wherever and however large it is. The canvas's
+Where a stroke's control point is, a mixture of Gaussians says in the frame of its chord, in which a bend looks alike
+wherever and however large it is, after a glimpse along the chord (Bishop 1994, mixture density networks). The canvas's
 features do not depend on the action before, so that a jump costs no second pass over the image.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from planner.actions import CANVAS_PX, END_CELL, GRID, PAINT
+from planner.actions import CANVAS_PX, GRID, PAINT
 from planner.glimpse import glimpses, lattice
 from planner.policy import NOISE, PLACES, WIDTH, Kind, Memory, Policy, View, new_critic, planes
 
@@ -26,10 +25,12 @@ KEY: Final = 32
 CELL_PX: Final = CANVAS_PX // GRID
 SIDE: Final = 11
 """Points along each side of a glimpse."""
-PEN_PX: Final = 12.0
-"""How far a glimpse around the pen reaches [px]."""
 BESIDE: Final = 0.75
 """How far a glimpse along a chord reaches from its middle, in its lengths: beyond both ends."""
+BENDS: Final = 4
+"""Gaussians in the mixture."""
+BLUNTEST: Final = 0.01
+"""Least of their precisions [1/cell²]."""
 SHORTEST_PX: Final = 8.0
 """Length that shorter chords are looked at as if they had [px]."""
 
@@ -51,12 +52,7 @@ class ResidualBlock(nn.Module):
 class LeanPolicy(Policy):
     """The lean net."""
 
-    SHAPE: ClassVar = (
-        *("queries.control", "axes.control", "chord.", "bend.", "mix.end", "embed.end", "mix.control", "embed.control"),
-        *("heads.size", "mix.size", "embed.size", "heads.pressure"),
-    )
-    """Parts that choose control point, size and pressure."""
-    ADDED = (*Policy.ADDED, "axes.", "pen.", "chord.", "bend.")
+    ADDED = (*Policy.ADDED, "bends.", "bent")
 
     def __init__(self, kind: Kind) -> None:
         super().__init__(kind)
@@ -76,11 +72,11 @@ class LeanPolicy(Policy):
         self.places = nn.Parameter(0.1 * torch.randn(KEY, GRID * GRID))
         self.embed = nn.ModuleDict({name: nn.Embedding(size, 128) for name, size in self.components.items()})
         self.mix = nn.ModuleDict({name: mixer() for name in self.components})
-        self.axes = nn.ModuleDict({name: silent(nn.Linear(WIDTH, 2 * GRID)) for name in PLACES})
-        channels = 6 if kind.colour else 2
-        self.pen, self.chord = looker(channels * SIDE**2), looker(channels * SIDE**2)
-        self.bend = silent(nn.Linear(WIDTH, 3))
-        self.register_buffer("around", lattice(SIDE, 1.0), persistent=False)
+        inputs = (6 if kind.colour else 2) * SIDE**2 + 4 + WIDTH
+        self.bends = nn.Sequential(
+            *(nn.Linear(inputs, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 4 * BENDS))
+        )
+        self.bent = nn.Parameter(torch.zeros(1))
         self.register_buffer("beside", lattice(SIDE, BESIDE), persistent=False)
         cells = pixels(torch.arange(GRID * GRID)).T / CELL_PX
         self.register_buffer("cells", cells, persistent=False)
@@ -116,7 +112,6 @@ class LeanPolicy(Policy):
         looked_up = [table(choice) for table, choice in zip(self.before.values(), before.clamp(min=0).T, strict=True)]
         flag, end, *others = looked_up
         past = acted * (flag + end) + painted * sum(others)
-        past = past + self.at_pen(before[:, END_CELL].clamp(min=0), view)
         left = left.float()[:, None]
         past = past + self.left(torch.cat((left / 20, 1 / left.clamp(min=1)), dim=1))
         if not self.kind.conditional:
@@ -130,36 +125,41 @@ class LeanPolicy(Policy):
             found: Tensor = self.heads[name](state)
             return found
         query = self.queries[name](state).view(len(view.keys), -1, KEY)
-        rows, columns = self.axes[name](state).view(-1, 2, GRID).unbind(dim=1)
-        logits = (query @ view.keys).view(len(state), -1) + (rows[:, :, None] + columns[:, None, :]).flatten(1)
-        return logits + self.bump(state, stroke[0], stroke[-1]) if name == "control" else logits
+        logits = (query @ view.keys).view(len(state), -1)
+        if name == "control":
+            start, _, end = stroke
+            logits = logits + self.bent * self.bend(self.seen(state, start, end, view), start, end)
+        return logits
 
     def follow(self, name: str, state: Tensor, view: View, stroke: Sequence[Tensor]) -> Tensor:
         """Return the decoder's state (n, 256) after the last choice of a stroke."""
-        state = state + self.mix[name](torch.cat((state, self.embed[name](stroke[-1])), dim=1))
-        return state + self.along_chord(stroke[0], stroke[-1], view) if name == "end" else state
+        return state + self.mix[name](torch.cat((state, self.embed[name](stroke[-1])), dim=1))
 
-    def at_pen(self, cells: Tensor, view: View) -> Tensor:
-        """Return what a glimpse around the pen (n,) brings to the state (n, 256)."""
-        along = PEN_PX * torch.eye(1, 2, device=cells.device).expand(len(cells), -1)
-        brought: Tensor = self.pen(glimpses(view.image, pixels(cells), along, self.around))  # type: ignore[arg-type]
-        return brought
-
-    def along_chord(self, start: Tensor, end: Tensor, view: View) -> Tensor:
-        """Return what a glimpse along the chord between locations (n,) brings to the state (n, 256)."""
+    def seen(self, state: Tensor, start: Tensor, end: Tensor, view: View) -> Tensor:
+        """Return what a control point is chosen by (n, ...): a glimpse along the chord, the chord itself, the state."""
         middle, along = chord(start, end)
-        brought: Tensor = self.chord(glimpses(view.image, middle, along, self.beside))  # type: ignore[arg-type]
-        return brought
+        glimpse = glimpses(view.image, middle, along, self.beside)  # type: ignore[arg-type]
+        half = CANVAS_PX / 2
+        return torch.cat((glimpse, along / half, middle / half - 1, state), dim=1)
 
-    def bump(self, state: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        """Return logits (n, 1024) of a Gaussian around a place that is told in the chord's own frame."""
+    def bend(self, seen: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        """Return logits (n, 1024) of control points between start and end (n,), of what `seen` returned."""
         middle, along = chord(start, end)
-        steps = self.bend(state)
         across = torch.stack((-along[:, 1], along[:, 0]), dim=1)
-        place = (middle + steps[:, :1] * along + steps[:, 1:2] * across) / CELL_PX
-        # −κ/2·|x − μ|² but for a constant.
-        logits: Tensor = steps[:, 2:] * (place @ self.cells - self.squares)
-        return logits
+        forward, aside, sharp, share = self.bends(seen).view(-1, 4, BENDS, 1).unbind(dim=1)
+        places = (middle[:, None] + forward * along[:, None] + aside * across[:, None]) / CELL_PX
+        sharp = (1 + sharp).abs() + BLUNTEST
+        # κ·|x − μ|²/2, |x|²/2 being the same always.
+        squares = self.squares + places.square().sum(dim=2, keepdim=True) / 2
+        bumps = sharp * (places @ self.cells - squares) + sharp.log()
+        return torch.logsumexp(bumps + functional.log_softmax(share, dim=1), dim=1)
+
+    def begin_bends(self) -> None:
+        """Let the mixture alone choose control points: what chose them before falls silent."""
+        query = self.queries["control"]
+        nn.init.zeros_(query.weight)  # type: ignore[arg-type]
+        nn.init.zeros_(query.bias)  # type: ignore[arg-type]
+        nn.init.ones_(self.bent)
 
 
 def pixels(cells: Tensor) -> Tensor:
@@ -175,18 +175,6 @@ def chord(start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
     right = torch.eye(1, 2, device=along.device)
     along = torch.where(length > 0, along / length.clamp(min=1), right) * length.clamp(min=SHORTEST_PX)
     return (first + last) / 2, along
-
-
-def silent(layer: nn.Linear) -> nn.Linear:
-    """Return a layer that adds nothing until it has learned."""
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
-def looker(inputs: int) -> nn.Sequential:
-    """Return what brings a glimpse into the state, silent at first."""
-    return nn.Sequential(nn.Linear(inputs, 128), nn.ReLU(), silent(nn.Linear(128, WIDTH)))
 
 
 def mixer() -> nn.Sequential:

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from planner.acting import ANY_WIDTH, Trajectory
-from planner.actions import Pen
+from planner.acting import Trajectory
+from planner.actions import ANY_WIDTH, Pen
 from planner.discriminator import Discriminator, Pair, discriminator_loss, gradient_penalty
 from planner.environment import Engine, Environment
 from planner.policy import Policy, View
@@ -36,8 +36,6 @@ class Costs:
     """Of the policy's entropy, which is to stay high."""
     imitation: float = 0.0
     """Of the log-likelihood of the teacher's strokes."""
-    neighbours: float = 0.0
-    """Of the agreement with what the neighbours of each stroke drawn would earn at once."""
     discount: float = 1.0
     """γ of the rewards to come."""
     future: float = 1.0
@@ -92,8 +90,6 @@ class Said:
     """(B,) the critic after the last; 0 where the episode ended."""
     likelihood: Tensor
     """Scalar: mean log-probability of the lessons; 0 without."""
-    agreement: Tensor
-    """Scalar: mean over the strokes drawn of its agreement with what their neighbours earn; 0 without."""
 
 
 def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = True) -> Said:
@@ -112,7 +108,7 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = 
     shown = None if target is None else target.repeat(len(everything), *(1,) * (target.dim() - 1))
     views = policy.look(torch.as_tensor(everything, device=device).flatten(0, 1), shown)
     memory, before = start.memory.on(device), start.before.to(device)
-    likely, entropy, agreed, values, taught = [], [], [], [], []
+    likely, entropy, values, taught = [], [], [], []
     # Split at once: the gradient of a slice is as large as what it was cut from, at every step anew.
     each = [View(*parts) for parts in zip(*(torch.split(part, batch) for part in views), strict=True)]
     for step, view in enumerate(each[:steps]):
@@ -122,12 +118,9 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = 
         pens = painted.pens[step]
         if samples and drawn:
             given = trajectory.drawn_at(step)
-            around = trajectory.neighbours_at(step)
-            stroke = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch * samples, given, around=around)
+            stroke = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch * samples, given)
             likely.append(stroke.log_probability.view(batch, samples))
             entropy.append(stroke.entropy.mean())
-            if stroke.agreement is not None:
-                agreed.append(stroke.agreement.mean())
         lesson = trajectory.lesson_at(step)
         if lesson is not None:
             stroke = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch, lesson)
@@ -148,7 +141,6 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = 
         torch.stack(values),
         bootstrap,
         torch.stack(taught).mean() if taught else nothing,
-        torch.stack(agreed).mean() if agreed else nothing,
     )
 
 
@@ -157,8 +149,9 @@ def advantages(rewards: Tensor, future: Tensor, log_ratios: Tensor, weight: floa
     """Return what the policy gradient weighs each of K strokes a state with, (T, B, K).
 
     With one stroke a state it is V-trace's advantage. With several, what each earns at once is compared with the mean
-    of the state's, and what comes later counts for the stroke that was followed; both in units of the spread of the
-    state's rewards, never below a third of the mean spread, so that states where all strokes are alike stay quiet.
+    of the state's, and what comes later counts for the stroke that was followed; both in units of their mean
+    spread over all states. In units of each state's own spread a last stroke would count as much as a first one, of
+    whose gain it has a hundredth.
 
     Args:
         rewards: (T, B, K).
@@ -170,11 +163,10 @@ def advantages(rewards: Tensor, future: Tensor, log_ratios: Tensor, weight: floa
     if samples == 1:
         return future[..., None]
     centred = rewards - rewards.mean(dim=2, keepdim=True)
-    spread = centred.square().mean(dim=2, keepdim=True).sqrt()
-    spread = spread + spread.mean() / 3 + 1e-8
+    spread = centred.square().mean(dim=2).sqrt().mean() + 1e-8
     ratios = log_ratios.exp().clamp(max=1.0)
     result = ratios * centred / spread
-    result[..., 0] += weight * samples * (future - (ratios * centred)[..., 0]) / spread[..., 0]
+    result[..., 0] += weight * samples * (future - (ratios * centred)[..., 0]) / spread
     return result
 
 
@@ -188,11 +180,9 @@ def policy_loss(
 ) -> tuple[Tensor, dict[str, float]]:
     """Return the policy's loss on a trajectory, and its parts to log."""
     rewarded = bool(costs.gradient or costs.baseline)
-    said = say(policy, trajectory, painted, rewarded or bool(costs.neighbours))
-    loss = -costs.imitation * said.likelihood - costs.neighbours * said.agreement
+    said = say(policy, trajectory, painted, rewarded)
+    loss = -costs.imitation * said.likelihood
     log = {"imitation": -float(said.likelihood.detach()), "entropy": float(said.entropy.detach())}
-    if costs.neighbours:
-        log["neighbours"] = -float(said.agreement.detach())
     if painted.tries is None or not rewarded:
         return loss, log
     device = policy.device

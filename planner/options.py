@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from planner.train import Args
 
 LEAST = {
-    **{"batch": 1, "samples": 1, "trials": 0, "unroll": 1, "replay": 1, "discriminator_updates": 1},
+    **{"batch": 1, "samples": 1, "trials": 1, "unroll": 1, "replay": 1, "discriminator_updates": 1},
     **{"imitation_updates": 0, "critic_updates": 0, "updates": 0, "actors": 0, "seed": 0},
     **{"population": 0, "population_updates": 1},
 }
@@ -52,10 +52,8 @@ def check(args: Args) -> None:
         raise InputError(f"--population --device {args.device}: its members learn on CPUs; drop one of them")
     if args.mnist_share is not None and not 0 < args.mnist_share <= 1:
         raise InputError(f"--mnist-share {args.mnist_share}: give a number above 0, at most 1")
-    if args.colour and args.imitation_updates and not args.trials:
-        raise InputError("--colour --trials 0: neighbours are painted in black; give --trials 1 or more")
-    if args.part == "shape" and args.net != "lean":
-        raise InputError("--part shape: only the lean net has such a part; give --net lean or --part all")
+    if args.part == "bends" and (args.net != "lean" or args.colour or args.unconditional):
+        raise InputError("--part bends: learns in black, on targets and in the lean net; drop the option that differs")
     if args.colour and args.recordings:
         raise InputError("--colour --recordings: recorded paintings are read in grey; drop one of them")
     if args.unconditional and args.error_reward:

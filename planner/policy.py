@@ -7,7 +7,7 @@ action one after another, each knowing those before it. The nets are in `lean_po
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, NamedTuple
 
@@ -23,8 +23,6 @@ NOISE: Final = 10
 """Numbers of noise an episode, standard normal, as in SPIRAL's unconditional agent."""
 FORBIDDEN: Final = -1e9
 """Logit of a choice that is masked; its probability is 0."""
-TEMPERATURE_PX2: Final = 0.15
-"""Differences of gain [px², summed squared error] below which choices are about as good."""
 PLACES: Final = ("end", "control")
 """Components that are locations."""
 
@@ -85,8 +83,6 @@ class Decoded:
     """(n,) of the components that are not masked."""
     entropy: Tensor
     """(n,) sum of the entropies of the components that are not masked."""
-    agreement: Tensor | None = None
-    """(n,) sum of `agreement` over the components that are not masked, where choices were weighed."""
 
 
 class Policy(nn.Module, ABC):
@@ -169,7 +165,6 @@ class Policy(nn.Module, ABC):
         greedy: bool = False,
         temperature: float = 1.0,
         chance: Tensor | None = None,
-        weighed: Mapping[str, tuple[Tensor, Tensor]] | None = None,
         last: str | None = None,
     ) -> Decoded:
         """Decode compound actions, component by component.
@@ -185,14 +180,12 @@ class Policy(nn.Module, ABC):
             temperature: Of the sampling; below 1 prefers the likelier.
             chance: (n, C) numbers in [0, 1) that decide; None to draw them. With them what is chosen for a canvas does
                 not depend on those beside it.
-            weighed: By component choices (n, k) and what each would earn (n, k), −inf where it cannot be.
             last: Component after which to stop; None to go on to the end.
         """
         paints = state.new_ones(len(state), dtype=torch.long)
         chosen: list[Tensor] = []
         likely: list[Tensor] = []
         spread: list[Tensor] = []
-        worth: list[Tensor] = []
         for column, name in enumerate(self.components):
             logits = self.logits(name, state, view, [start, *chosen])
             if name == "flag":
@@ -218,8 +211,6 @@ class Policy(nn.Module, ABC):
                 choice = choice * paints
             chosen.append(choice)
             likely.append(log_p.gather(1, choice[:, None])[:, 0])
-            if weighed is not None:
-                worth.append(agreement(logits, *weighed[name]) if name in weighed else torch.zeros_like(likely[-1]))
             spread.append((log_p.exp() * log_p).sum(dim=1))
             if name == last:
                 break
@@ -228,8 +219,7 @@ class Policy(nn.Module, ABC):
         used = torch.stack([torch.ones_like(paints)] * 2 + [paints] * (len(chosen) - 2), dim=1)
         log_probability = (used * torch.stack(likely, dim=1)).sum(dim=1)
         entropy = -(used * torch.stack(spread, dim=1)).sum(dim=1)
-        agreed = (used * torch.stack(worth, dim=1)).sum(dim=1) if worth else None
-        return Decoded(torch.stack(chosen, dim=1), log_probability, entropy, agreed)
+        return Decoded(torch.stack(chosen, dim=1), log_probability, entropy)
 
 
 def sample(log_p: Tensor, chance: Tensor | None = None) -> Tensor:
@@ -239,18 +229,6 @@ def sample(log_p: Tensor, chance: Tensor | None = None) -> Tensor:
         chance = torch.rand(len(log_p), device=log_p.device)
     drawn = chance[:, None] * cumulative[:, -1:]
     return torch.searchsorted(cumulative, drawn, right=True)[:, 0].clamp(max=log_p.shape[1] - 1)
-
-
-def agreement(logits: Tensor, choices: Tensor, gains: Tensor) -> Tensor:
-    """Return how well the policy agrees with what some choices earn (n,): a negative cross-entropy [nats].
-
-    The target is exp(gain/T) among the choices (n, k), and nothing for all others: soft targets, as of Hinton et al.
-    2015, section 2. A target among the choices alone would let the others grow.
-    """
-    log_p = functional.log_softmax(logits, dim=1).gather(1, choices)
-    wanted = functional.softmax(gains / TEMPERATURE_PX2, dim=1)
-    agreed: Tensor = (wanted * log_p.masked_fill(wanted == 0, 0)).sum(dim=1)
-    return agreed
 
 
 def new_critic() -> nn.Linear:

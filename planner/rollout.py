@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,9 +14,6 @@ from torch import Tensor
 from planner.actions import COMPONENTS, END_CELL, FLAG, JUMP, Actions, Pen, WidthLimits, apply, cell
 from planner.environment import Environment
 from planner.policy import Memory, Policy, View
-
-if TYPE_CHECKING:
-    from planner.neighbours import Neighbours, Weighed
 
 
 class Choice(NamedTuple):
@@ -64,9 +61,6 @@ class Stroke:
     entropy: Tensor
     """(n,) likewise."""
 
-    agreement: Tensor | None = None
-    """(n,) of the stroke's neighbours, likewise; 0 where none were given."""
-
     @property
     def choice(self) -> Choice:
         """What was chosen, without what the policy thought of it."""
@@ -92,7 +86,6 @@ def decode_stroke(
     greedy: bool = False,
     temperature: float = 1.0,
     chance: Tensor | None = None,
-    around: Neighbours | None = None,
 ) -> Stroke:
     """Decode `count` strokes, a multiple of the m canvases, from an LSTM state that was advanced already.
 
@@ -108,7 +101,6 @@ def decode_stroke(
         greedy: Choose the likeliest (n = m).
         temperature: Of the sampling.
         chance: (n, 2, C) numbers in [0, 1) that decide on the jump and on the painting action; None to draw them.
-        around: What the neighbours of `given` would earn.
     """
     device = policy.device
     owner = torch.arange(len(left), device=device).repeat_interleave(count // len(left))
@@ -119,7 +111,7 @@ def decode_stroke(
     start = torch.as_tensor(cell(pen.position), device=device)[owner]
     luck = (None, None) if chance is None else (chance[:, 0], chance[:, 1])
     if given is not None:
-        return _weigh(policy, view, start, memory, left[owner], widths, free, given, around, owner)
+        return _weigh(policy, view, start, memory, left[owner], widths, free, given, owner)
     may_jump = torch.ones(count, dtype=torch.bool, device=device)
     first = policy.decode(memory.hidden, view, start, may_jump, widths, None, greedy, temperature, luck[0])
     jumps = first.actions[:, FLAG] == JUMP
@@ -150,28 +142,21 @@ def _weigh(
     widths: Tensor,
     free: Tensor,
     given: Choice,
-    around: Neighbours | None,
     owner: Tensor,
 ) -> Stroke:
     """Return given strokes (n,) with their probability: of the jump, where there is one, and of the painting action."""
     jumped, jump, paint = (torch.as_tensor(part, device=policy.device) for part in given)
     may_jump = torch.ones_like(jumped)
-    likely = entropy = agreement = memory.hidden.new_zeros(())
+    likely = entropy = memory.hidden.new_zeros(())
     if given.jumped.any():
-        about = None if around is None else tensors(around.of_jump(given), policy.device)
-        first = policy.decode(memory.hidden, view, start, may_jump, widths, jump, weighed=about, last="end")
+        first = policy.decode(memory.hidden, view, start, may_jump, widths, jump, last="end")
         likely, entropy = jumped * first.log_probability, jumped * first.entropy
-        if first.agreement is not None:
-            agreement = jumped * first.agreement
         after = policy.remember(view._replace(features=view.features[owner]), jump, left, memory)
         memory = after.where(jumped, memory)
         widths, may_jump = torch.where(jumped[:, None, None], free, widths), ~jumped
         start = torch.where(jumped, jump[:, END_CELL], start)
-    about = None if around is None else tensors(around.of_paint(given), policy.device)
-    second = policy.decode(memory.hidden, view, start, may_jump, widths, paint, weighed=about)
-    if second.agreement is not None:
-        agreement = agreement + second.agreement
-    return Stroke(*given, memory, likely + second.log_probability, entropy + second.entropy, agreement)
+    second = policy.decode(memory.hidden, view, start, may_jump, widths, paint)
+    return Stroke(*given, memory, likely + second.log_probability, entropy + second.entropy)
 
 
 def remembered(policy: Policy, view: View, left: Tensor, advanced: Memory, choice: Choice) -> Memory:
@@ -180,14 +165,6 @@ def remembered(policy: Policy, view: View, left: Tensor, advanced: Memory, choic
         return advanced
     jumped, jump = (torch.as_tensor(part, device=policy.device) for part in choice[:2])
     return policy.remember(view, jump, left, advanced).where(jumped, advanced)
-
-
-def tensors(weighed: Weighed, device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return choices and gains by component as the policy takes them."""
-    return {
-        name: (torch.as_tensor(choices, device=device), torch.as_tensor(gains, device=device))
-        for name, (choices, gains) in weighed.items()
-    }
 
 
 def try_strokes(world: Environment, stroke: Stroke | Choice, samples: int) -> tuple[Environment, NDArray[np.float64]]:

@@ -32,8 +32,7 @@ class Schedule:
 def schedule(args: Args, update: int) -> Schedule:
     """Return the stage of an update, the loss's weights and the learning rate."""
     if update < args.imitation_updates:
-        its_own = args.trials == 0
-        costs = Costs(0.0, 0.0, 0.0, float(not its_own), float(its_own), args.discount)
+        costs = Costs(0.0, 0.0, 0.0, 1.0, args.discount)
         return Schedule("imitation", costs, args.learning_rate)
     update -= args.imitation_updates
     if update < args.critic_updates:
@@ -41,5 +40,5 @@ def schedule(args: Args, update: int) -> Schedule:
     progress = min(1.0, (update - args.critic_updates) / max(1, args.updates))
     falling = 0.1 + 0.9 * (1 + np.cos(np.pi * progress)) / 2
     imitation = args.imitation * (1 - progress)
-    costs = Costs(1.0, args.baseline_cost, args.entropy_cost, imitation, 0.0, args.discount, args.future)
+    costs = Costs(1.0, args.baseline_cost, args.entropy_cost, imitation, args.discount, args.future)
     return Schedule("reward", costs, args.learning_rate * float(falling))

@@ -69,11 +69,10 @@ class Args:
     imitation: float = 0.0
     """Weight of imitation at the start of the last stage; falls to 0 along it."""
     trials: int = 60
-    """Tries a canvas of the search that is imitated. With 0 the policy corrects itself in the first stage: it paints
-    what it holds likeliest, and imitates the neighbours of each of these strokes by what they would have earned."""
-    part: Literal["all", "shape"] = "all"
-    """Part of the lean net that learns: all of it, or only what chooses control point, size and pressure of a stroke
-    whose ends are chosen."""
+    """Tries a canvas of the search that is imitated."""
+    part: Literal["all", "bends"] = "all"
+    """Part of the net that learns: all of it, or in --updates updates only the choice of control points, from what
+    every one of them would earn. Where --weights have no such part yet it begins anew."""
 
     batch: int = 16
     """Episodes an update."""

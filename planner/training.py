@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ import torch
 from planner import checkpoint, datasets, device
 from planner.acting import Acting, Actor, Schooling, Trajectory
 from planner.actors import Actors
+from planner.bends import LESSONS, Lessons, bend_loss
 from planner.demonstrations import Demonstrations, demonstrate
 from planner.discriminator import Discriminator, build_discriminator
 from planner.environment import ENGINES
@@ -102,6 +103,9 @@ def begin(args: Args) -> State:
         args.engine,
     )
     state.parent = parent
+    if args.part == "bends" and isinstance(policy, LeanPolicy) and not policy.bent.any():
+        policy.begin_bends()
+        state.average.load_state_dict(policy.state_dict())
     if state.go_on(args.out):
         print(f"{args.out}: goes on at update {state.update}")
     words = words_of(args)
@@ -160,9 +164,7 @@ class Run:
             args.jump_cost,
             args.blank_penalty,
         )
-        if args.part == "shape":
-            for name, parameter in state.policy.named_parameters():
-                parameter.requires_grad_(name.startswith(LeanPolicy.SHAPE))
+        self.lessons = Lessons()
         self.demonstrations = self.demonstrated()
         self.source = self.actors()
 
@@ -229,12 +231,14 @@ class Run:
         """
         state = self.state
         now = schedule(self.args, state.update)
+        if self.args.part == "bends":
+            return self.bend(now)
         state.discriminator.eval()  # spectral norm's estimate moves only where the discriminator learns
         log: dict[str, float] = {}
         loss = torch.zeros((), device=state.policy.device)
         trajectory = None
         if now.stage != "imitation" or self.demonstrations is None:
-            schooling = Schooling(greedy=now.costs.neighbours > 0)
+            schooling = Schooling()
             if now.costs.imitation > 0 and self.demonstrations is None:
                 schooling = Schooling(self.args.trials, FOLLOWED if now.stage == "imitation" else 0.0)
             trajectory = self.source.next(schooling)
@@ -256,6 +260,21 @@ class Run:
         state.update += 1
         self.source.publish(state.policy, state.update)
         return {f"policy/{name}": value for name, value in log.items()}
+
+    def bend(self, now: Schedule) -> dict[str, float]:
+        """Let the choice of control points learn from one more trajectory and those before; return what to log."""
+        state, policy = self.state, cast(LeanPolicy, self.state.policy)
+        trajectory = self.source.next(Schooling(greedy=True))
+        assert trajectory.bends is not None
+        self.lessons.add(trajectory.bends)
+        log: dict[str, float] = {}
+        for _ in range(LESSONS):
+            loss, log = bend_loss(policy, self.lessons.draw(state.rng))
+            self.step(loss, now)
+        state.steps += trajectory.log_probability.size
+        state.update += 1
+        self.source.publish(policy, state.update)
+        return {f"bends/{name}": value for name, value in log.items()}
 
     def step(self, loss: torch.Tensor, now: Schedule) -> None:
         """Let the policy take a step down its loss; the critic alone in its own stage."""

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 
 from planner import datasets
-from planner.acting import ANY_WIDTH, OTHERS_STROKES, STROKES, Acting, Actor
+from planner.acting import OTHERS_STROKES, STROKES, Acting, Actor
+from planner.actions import ANY_WIDTH
 from planner.collection import shades
 from planner.device import seeded
 from planner.environment import ENGINES

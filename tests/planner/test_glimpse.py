@@ -1,8 +1,6 @@
-"""Glimpses show what is there, turned and scaled, and the net tells the control point in the chord's own frame."""
+"""Glimpses show what is there, turned and scaled."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pytest
@@ -10,8 +8,6 @@ import torch
 from scipy.ndimage import map_coordinates
 
 from planner.glimpse import glimpses, lattice
-from planner.lean_policy import SHORTEST_PX, LeanPolicy, chord
-from planner.policy import Kind
 
 
 def test_a_glimpse_is_the_picture_at_its_points() -> None:
@@ -33,29 +29,3 @@ def test_a_glimpse_is_the_picture_at_its_points() -> None:
 def test_outside_the_picture_there_is_nothing() -> None:
     seen = glimpses(torch.ones(1, 1, 64, 64), torch.zeros(1, 2), torch.tensor([[10.0, 0.0]]), lattice(3, 1.0))
     assert seen[0].tolist() == [0, 0, 0, 0, 0.25, 0.5, 0, 0.5, 1]
-
-
-def cells(*places: tuple[int, int]) -> torch.Tensor:
-    return torch.tensor([row * 32 + column for column, row in places])
-
-
-def test_a_chord_goes_from_start_to_end_and_is_never_too_short() -> None:
-    middle, along = chord(cells((2, 3), (5, 5), (7, 7)), cells((10, 9), (6, 5), (7, 7)))
-    assert middle.tolist() == [[12, 12], [11, 10], [14, 14]]
-    assert along[0].tolist() == pytest.approx([16, 12])
-    assert along[1].tolist() == along[2].tolist() == [SHORTEST_PX, 0]
-
-
-def test_the_control_point_is_told_in_the_frame_of_the_chord() -> None:
-    torch.manual_seed(0)
-    policy = LeanPolicy(Kind())
-    steps = torch.tensor([0.1, 0.5, 2.0])
-    with torch.no_grad():
-        policy.bend.bias.copy_(steps)
-    start, end = cells((4, 8), (20, 20)), cells((16, 8), (20, 10))
-    logits = policy.bump(torch.zeros(2, 256), start, end).detach().numpy()
-    # Half a chord to its right as one looks along it, y being down; a little beyond the middle.
-    for row, (x, y) in enumerate([(10 + 1.2, 8 + 6.0), (20 + 5.0, 15 - 1.0)]):
-        distance = np.array([math.hypot(cell % 32 - x, cell // 32 - y) for cell in range(1024)])
-        expected = -(distance**2)  # κ/2 = 1
-        assert logits[row] - logits[row].max() == pytest.approx(expected - expected.max(), abs=0.02)

@@ -92,18 +92,19 @@ def test_one_stroke_a_state_has_vtraces_advantage() -> None:
 
 
 def test_advantages_of_several_strokes_are_centred_in_each_state() -> None:
-    rewards = torch.tensor([[[1.0, 2.0, 3.0], [5.0, 5.0, 5.0]]])
-    result = advantages(rewards, torch.zeros(1, 2), torch.zeros(1, 2, 3), 0.0)
+    rewards = torch.tensor([[[1.0, 2.0, 3.0], [5.0, 5.0, 5.0], [10.0, 20.0, 30.0]]])
+    result = advantages(rewards, torch.zeros(1, 3), torch.zeros(1, 3, 3), 0.0)
     assert result.mean(dim=2).abs().max() < 1e-6
     assert result[0, 1].abs().max() == 0
     assert result[0, 0, 2] > 0
+    assert torch.allclose(result[0, 2], 10 * result[0, 0]), "ten times the gain counts ten times as much"
 
 
 def test_what_comes_later_counts_for_the_stroke_that_was_followed() -> None:
     rewards = torch.tensor([[[1.0, 2.0, 3.0]]])
     now, later = (advantages(rewards, torch.tensor([[4.0]]), torch.zeros(1, 1, 3), weight) for weight in (0.0, 1.0))
     assert torch.equal(now[..., 1:], later[..., 1:])
-    spread = (2 / 3) ** 0.5 * 4 / 3
+    spread = (2 / 3) ** 0.5
     # V-trace's advantage of 4 less what it earned at once against the others, −1, for each of the three.
     assert float(later[0, 0, 0] - now[0, 0, 0]) == pytest.approx(3 * (4 + 1) / spread, rel=1e-5)
 

@@ -90,7 +90,7 @@ def test_each_net_has_as_many_parameters_as_its_layers_need(kind: Kind) -> None:
         expected += sum(linear(256, size) for size in sizes if size != 1024) + 2 * linear(256, 32) + 32 * 1024
         expected += len(sizes) * (linear(384, 128) + linear(128, 256)) + linear(256, 1)
         glimpsed = (6 if kind.colour else 2) * 11**2
-        expected += 2 * linear(256, 64) + 2 * (linear(glimpsed, 128) + linear(128, 256)) + linear(256, 3)
+        expected += linear(glimpsed + 4 + 256, 256) + linear(256, 256) + linear(256, 4 * 4) + 1
         expected += 0 if kind.conditional else linear(NOISE, 256)
     assert sum(parameter.numel() for parameter in build(kind).parameters()) == expected
 

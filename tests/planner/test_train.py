@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from planner import checkpoint, datasets, evaluate, recordings, train, training
-from planner.acting import ANY_WIDTH
+from planner.actions import ANY_WIDTH
 from planner.collection import shades
 from planner.discriminator import build_discriminator
 from planner.episode import rollout
