@@ -28,12 +28,6 @@ STEEPEST = np.float32(0.995)
 LUMA = (np.float32(0.299), np.float32(0.587), np.float32(0.114))
 
 
-@njit(cache=True, fastmath=True, inline="always")
-def _slope(difference, length):  # type: ignore[no-untyped-def]
-    """Return the radius' change per length, kept below 1, where one end's disc would swallow the other."""
-    return min(max(difference / length, -STEEPEST), STEEPEST)
-
-
 @njit(cache=True, fastmath=True, error_model="numpy")
 def cover_segment(coverage, x0, y0, r0, x1, y1, r1):  # type: ignore[no-untyped-def]
     """Raise `coverage` (H, W) in place to that of one tapered capsule.
@@ -55,15 +49,14 @@ def cover_segment(coverage, x0, y0, r0, x1, y1, r1):  # type: ignore[no-untyped-
     dx, dy = np.float32(x1) - x0, np.float32(y1) - y0
     length = np.sqrt(dx * dx + dy * dy)
     rise = np.float32(r1) - r0
-    if length > np.float32(1e-6):
+    if abs(rise) < STEEPEST * length:
         dx /= length
         dy /= length
-        slope = _slope(rise, length)
-    else:
-        dx, dy, slope = ONE, ZERO, ZERO
-        r0 = max(r0, np.float32(r1))
-        rise = ZERO
-        length = ZERO
+        slope = rise / length
+    else:  # one end's disc swallows the other's
+        if rise > ZERO:
+            x0, y0, r0 = np.float32(x1), np.float32(y1), np.float32(r1)
+        dx, dy, slope, rise, length = ONE, ZERO, ZERO, ZERO, ZERO
     lean = slope / np.sqrt(ONE - slope * slope)
     reach = max(r0, r0 + rise) + HALF
     ax, bx = min(x0, x0 + dx * length) - reach, max(x0, x0 + dx * length) + reach

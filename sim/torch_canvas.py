@@ -2,9 +2,7 @@
 
 It paints what `sim.canvas` paints by the same definition: coverage is clamp(r + 0.5 − d, 0, 1) at the point of the
 stroke where r − d is largest, opaque, colour over. It flattens every stroke into the same number of tapered capsules
-and looks at every pixel for each, which suits a GPU; the compiled engine looks only where there is paint. Where a
-capsule's radius grows faster than its length this engine paints the larger end whole, as the definition says; the
-compiled one limits the slope there and paints less.
+and looks at every pixel for each, which suits a GPU; the compiled engine looks only where there is paint.
 
 Gradients: where r − d is largest, moving along the stroke changes nothing. So the place is found without a gradient and
 then held, which leaves no division by a length in the graph: the gradient is finite for strokes of no length, too.

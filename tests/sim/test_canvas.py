@@ -41,6 +41,14 @@ def test_coverage_is_that_of_the_union_of_discs(seed: int) -> None:
     assert difference.mean() < 0.002
 
 
+@pytest.mark.parametrize(("before", "after"), [(0.1, 1.0), (1.0, 0.1), (0.3, 0.31)])
+@pytest.mark.parametrize("length", [0.0, 0.02, 0.3])
+def test_a_width_that_changes_faster_than_the_stroke_is_long_is_the_larger_disc(before, after, length) -> None:  # type: ignore[no-untyped-def]
+    one = np.array([[0.4, 0.4, 0.4 + length / 2, 0.4, 0.4 + length, 0.4, 0.75, before, after, 0, 0, 0]])
+    difference = np.abs(1 - canvas.render(one) - discs(one[0], 64))
+    assert difference.max() < canvas.FLATNESS_PX + 0.02
+
+
 def test_a_dot_is_a_disc_of_size_times_pressure() -> None:
     dot = np.array([[0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0, 0, 0]])
     ink = 1 - canvas.render(dot, 512)
