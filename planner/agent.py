@@ -40,7 +40,7 @@ MOST_PLACED: Final = 300
 # Tuned on MNIST's last 5000 training images, as are the numbers above.
 BRIEF: Final = Tuning(coarse_px=3.0, fine_px=0.5, newton=0.9, replace=0.1)
 THOROUGH: Final = Tuning(coarse_px=4.0, fine_px=0.7, newton=0.45, replace=0.1)
-BRIEF_RENDERS: Final = 80
+BRIEF_RENDERS: Final = 220
 """With fewer renders a stroke than this the improvement is brief."""
 USELESS: Final = 1e-6
 """A stroke that lowers the mean squared error by less is left out."""
