@@ -8,7 +8,7 @@ last one does, which advantages in units of a state's own spread hide.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -55,7 +55,7 @@ class Bends(NamedTuple):
     cells: NDArray[np.int16]
     """(n, COUNT) locations: a coarse grid, then all around the chosen one; a location may be there twice."""
     gains: NDArray[np.float32]
-    """(n, COUNT) by how much the summed squared error [px²] would fall."""
+    """(n, COUNT) by how much the summed squared error [px²] would fall, less a small cost of jumping."""
 
 
 @njit(cache=True)
@@ -106,9 +106,9 @@ class Lessons:
         self.kept: list[Bends] = []
 
     def add(self, found: Bends) -> None:
-        """Remember those of a trajectory; the oldest give way."""
+        """Remember those of a trajectory, however many they are; the oldest trajectories give way."""
         self.kept.append(found)
-        while sum(len(each.gains) for each in self.kept) > REMEMBERED:
+        while len(self.kept) > 1 and sum(len(each.gains) for each in self.kept) > REMEMBERED:
             del self.kept[0]
 
     def draw(self, rng: np.random.Generator) -> Bends:
@@ -117,6 +117,14 @@ class Lessons:
         pool = Bends(*(np.concatenate(parts) for parts in zip(*(self.kept[each] for each in which), strict=True)))
         index = rng.integers(0, len(pool.gains), BATCH)
         return Bends(pool.seen[index], pool.chord[index], pool.cells[index], pool.gains[index])
+
+    def state(self) -> list[Any]:
+        """Return all of them, for a checkpoint."""
+        return [list(map(torch.from_numpy, found)) for found in self.kept]
+
+    def restore(self, state: list[Any]) -> None:
+        """Take over what `state` returned."""
+        self.kept = [Bends(*(part.numpy() for part in found)) for found in state]
 
 
 def bend_loss(policy: LeanPolicy, lesson: Bends) -> tuple[Tensor, dict[str, float]]:

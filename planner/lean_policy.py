@@ -84,7 +84,6 @@ class LeanPolicy(Policy):
         steps = (torch.arange(CANVAS_PX) + 0.5) / (CANVAS_PX / 2) - 1
         rows, columns = torch.meshgrid(steps, steps, indexing="ij")
         self.register_buffer("coordinates", torch.stack((columns, rows))[None], persistent=False)
-        # Last, so that the optimiser states of nets without them can be taken over.
         self.critic = new_critic()
         if not kind.conditional:
             self.noise = nn.Linear(NOISE, WIDTH)

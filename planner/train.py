@@ -71,8 +71,8 @@ class Args:
     trials: int = 60
     """Tries a canvas of the search that is imitated."""
     part: Literal["all", "bends"] = "all"
-    """Part of the net that learns: all of it, or in --updates updates only the choice of control points, from what
-    every one of them would earn. Where --weights have no such part yet it begins anew."""
+    """Part of the net that learns: all of it, or in --updates updates only the mixture that chooses control points,
+    from what every one of them would earn. It then chooses alone: whatever else did in --weights falls silent."""
 
     batch: int = 16
     """Episodes an update."""

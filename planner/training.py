@@ -103,15 +103,30 @@ def begin(args: Args) -> State:
         args.engine,
     )
     state.parent = parent
-    if args.part == "bends" and isinstance(policy, LeanPolicy) and not policy.bent.any():
-        policy.begin_bends()
-        state.average.load_state_dict(policy.state_dict())
-    if state.go_on(args.out):
+    if go_on(args, state, args.out):
         print(f"{args.out}: goes on at update {state.update}")
     words = words_of(args)
     if not state.history or state.history[-1]["words"] != words:
         state.history.append({"update": state.update, "words": words})
     return state
+
+
+def go_on(args: Args, state: State, folder: Path) -> bool:
+    """Take over the state that a folder holds, if it does, and make it ready for the part that is to learn.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        InputError: There is one, but it cannot be gone on from.
+    """
+    found = state.go_on(folder)
+    if args.part == "bends":
+        for policy in (state.policy, state.average):
+            cast(LeanPolicy, policy).begin_bends()
+    else:
+        state.lessons = Lessons()
+    return found
 
 
 def initialise(policy: Policy, discriminator: Discriminator, path: Path) -> dict[str, Any]:
@@ -164,7 +179,6 @@ class Run:
             args.jump_cost,
             args.blank_penalty,
         )
-        self.lessons = Lessons()
         self.demonstrations = self.demonstrated()
         self.source = self.actors()
 
@@ -227,7 +241,7 @@ class Run:
         """Learn from one batch and return what to log.
 
         Raises:
-            InputError: The loss is not finite.
+            InputError: The loss or its gradient is not finite.
         """
         state = self.state
         now = schedule(self.args, state.update)
@@ -266,10 +280,10 @@ class Run:
         state, policy = self.state, cast(LeanPolicy, self.state.policy)
         trajectory = self.source.next(Schooling(greedy=True))
         assert trajectory.bends is not None
-        self.lessons.add(trajectory.bends)
+        state.lessons.add(trajectory.bends)
         log: dict[str, float] = {}
         for _ in range(LESSONS):
-            loss, log = bend_loss(policy, self.lessons.draw(state.rng))
+            loss, log = bend_loss(policy, state.lessons.draw(state.rng))
             self.step(loss, now)
         state.steps += trajectory.log_probability.size
         state.update += 1
@@ -277,20 +291,24 @@ class Run:
         return {f"bends/{name}": value for name, value in log.items()}
 
     def step(self, loss: torch.Tensor, now: Schedule) -> None:
-        """Let the policy take a step down its loss; the critic alone in its own stage."""
+        """Let the policy take a step down its loss; the critic alone in its own stage.
+
+        Raises:
+            InputError: The loss or its gradient is not finite.
+        """
         state = self.state
-        if not torch.isfinite(loss):
-            raise InputError(
-                f"update {state.update}: the loss is not finite; the last checkpoint in {self.args.out} is good, "
-                "go on from it with a lower --learning-rate"
-            )
         state.policy_optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if now.stage == "critic":
             for name, parameter in state.policy.named_parameters():
                 if not name.startswith("critic."):
                     parameter.grad = None
-        torch.nn.utils.clip_grad_norm_(state.policy.parameters(), CLIP)
+        norm = torch.nn.utils.clip_grad_norm_(state.policy.parameters(), CLIP)
+        if not torch.isfinite(loss + norm):
+            raise InputError(
+                f"update {state.update}: the loss or its gradient is not finite; the last checkpoint in "
+                f"{self.args.out} is good, go on from it with a lower --learning-rate"
+            )
         state.step(now.learning_rate, self.args.averaging)
 
     def judge(self, trajectory: Trajectory, ends: Image, real: Image | None) -> dict[str, float]:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from planner import device
+from planner.bends import Lessons
 from planner.discriminator import Discriminator
 from planner.environment import EngineName
 from planner.policy import Policy
@@ -40,6 +41,8 @@ class State:
     discriminator_optimiser: torch.optim.Optimizer
     rng: np.random.Generator
     replay: Replay
+    lessons: Lessons = field(default_factory=Lessons)
+    """Strokes from which the choice of control points learns."""
     engine: EngineName = "solid"
     """What paints the episodes."""
     update: int = 0
@@ -105,6 +108,7 @@ class State:
             "torch_rng": torch.get_rng_state(),
             "device_rng": device.rng_state(self.policy.device),
             "replay": self.replay.state(),
+            "lessons": self.lessons.state(),
             "acting": self.acting,
             "update": self.update,
             "steps": self.steps,
@@ -136,10 +140,20 @@ class State:
             torch.set_rng_state(kept["torch_rng"])
             device.set_rng_state(kept.get("device_rng"), self.policy.device)
             self.replay.restore(kept["replay"])
+            self.lessons.restore(kept.get("lessons", []))
             self.acting = kept["acting"]
             self.update, self.steps = kept["update"], kept["steps"]
             self.seconds, self.history, self.parent = kept["seconds"], kept["history"], kept["parent"]
-        except (OSError, RuntimeError, EOFError, KeyError, ValueError, TypeError, pickle.UnpicklingError) as error:
+        except (
+            OSError,
+            RuntimeError,
+            EOFError,
+            LookupError,
+            AttributeError,
+            ValueError,
+            TypeError,
+            pickle.UnpicklingError,
+        ) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise InputError(
                 f"{saved}: cannot go on from this checkpoint ({reason}); remove it to start anew, or give another --out"

@@ -110,11 +110,11 @@ def nearest_on(stroke, pieces, x, y):  # type: ignore[no-untyped-def]
         br = (1 - t) * r0 + t * r1
         dx, dy = bx - ax, by - ay
         length = np.sqrt(dx * dx + dy * dy)
-        share = 0.0
-        if length > 1e-6:
+        share = 1.0 if br > ar else 0.0  # where one end's disc swallows the other's
+        if abs(br - ar) < STEEPEST * length:
             dx /= length
             dy /= length
-            s = min(max((br - ar) / length, -0.995), 0.995)
+            s = (br - ar) / length
             along, aside = (x - ax) * dx + (y - ay) * dy, abs((x - ax) * dy - (y - ay) * dx)
             share = min(max(along + aside * s / np.sqrt(1 - s * s), 0.0), length) / length
         away_x, away_y = x - ax - share * (bx - ax), y - ay - share * (by - ay)

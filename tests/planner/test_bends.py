@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from planner import checkpoint
+from planner import bends, checkpoint
 from planner.acting import Acting, Actor, Schooling
 from planner.bends import BATCH, COUNT, Lessons, bend_loss
 from planner.environment import Environment
@@ -108,6 +108,19 @@ def test_control_points_get_better_and_nothing_else_changes(policy: LeanPolicy) 
     assert np.mean(lost[-4:]) < 0.5 * lost[0]
     changed = {name for name, part in policy.state_dict().items() if not torch.equal(part, before[name])}
     assert changed == {name for name in before if name.startswith("bends.")}
+
+
+def test_of_a_trajectory_with_too_many_strokes_all_are_remembered(
+    policy: LeanPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bends, "REMEMBERED", 5)
+    worker, lessons = actor(policy, arcs(6)), Lessons()
+    for _ in range(2):
+        found = worker.act(Schooling(greedy=True)).bends
+        assert found is not None
+        lessons.add(found)
+        assert len(lessons.kept) == 1
+        assert np.isin(lessons.draw(np.random.default_rng(0)).gains[:, 0], found.gains[:, 0]).all()
 
 
 def test_weights_without_bends_choose_as_they_always_did() -> None:

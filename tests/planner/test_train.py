@@ -19,12 +19,14 @@ from planner.actions import ANY_WIDTH
 from planner.collection import shades
 from planner.discriminator import build_discriminator
 from planner.episode import rollout
+from planner.lean_policy import LeanPolicy
 from planner.policy import Kind, Policy, build
 from planner.training_state import alone
 from sim import mypaint
 from sim.errors import InputError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+BENDS = {"part": "bends", "imitation_updates": 0, "critic_updates": 0, "checkpoint_minutes": 9.0}
 MYPAINT = {"engine": "mypaint", "strokes": 3, "unroll": 2, "checkpoint_minutes": 9.0}
 
 
@@ -104,8 +106,9 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pyte
         {"colour": True, "imitation": 0.1, "credit": "change", "begun_share": 0.5, "strokes": 3, "unroll": 2},
         MYPAINT | {"colour": True, "unconditional": True, "imitation_updates": 0},
         MYPAINT | {"imitation": 0.1, "credit": "change", "begun_share": 0.5},
+        BENDS | {"strokes": 3, "unroll": 2, "begun_share": 0.5},
     ],
-    ids=["line-art", "spiral", "unconditional", "colour", "unconditional-mypaint-colour", "mypaint"],
+    ids=["line-art", "spiral", "unconditional", "colour", "unconditional-mypaint-colour", "mypaint", "bends"],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, photos: Path, more: dict[str, object]) -> None:
     if "colour" in more:
@@ -116,7 +119,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, photos: Path,
     first = args(broken, updates=4, **more)
     sets, _ = (datasets.colour if first.colour else datasets.line_art)(first.data)
     with training.Run(first, training.begin(first), sets, None) as run:
-        for _ in range(4):
+        for _ in range(3):
             run.update()
         run.keep()
         run.update()  # what a kill loses
@@ -125,6 +128,20 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, photos: Path,
     for network, again in zip(one[:2], other[:2], strict=True):
         state = again.state_dict()
         assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
+
+
+def test_where_bends_learn_nothing_else_chooses_control_points(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    few = {"imitation_updates": 0, "critic_updates": 0, "strokes": 2}
+    weights = train.train(args(out, **few))
+    assert checkpoint.load(weights)[0].state_dict()["queries.control.weight"].any()
+    resumed, from_weights = args(out, **(BENDS | {"updates": 4, "strokes": 2})), args(tmp_path / "new", **BENDS)
+    from_weights.weights = str(weights)
+    for given in (resumed, from_weights):
+        policy, _, _ = checkpoint.load(train.train(given))
+        assert isinstance(policy, LeanPolicy)
+        assert policy.bent == 1
+        assert not any(part.any() for part in policy.queries["control"].parameters())
 
 
 def test_training_goes_on_from_shipped_weights_and_says_so(tmp_path: Path) -> None:
@@ -187,8 +204,6 @@ def test_a_demonstrator_in_colour_is_imitated_in_colour_only(tmp_path: Path, pho
 def test_what_does_not_go_with_colour_is_refused(tmp_path: Path, photos: Path, data: Path) -> None:
     with pytest.raises(InputError, match="line-art.safetensors: paints in black; drop --colour"):
         train.train(args(tmp_path / "run", data=photos, colour=True, weights="line-art"))
-    with pytest.raises(InputError, match="--colour --trials 0: neighbours are painted in black"):
-        train.train(args(tmp_path / "run", data=photos, colour=True, imitation_updates=1, trials=0))
     with pytest.raises(InputError, match="--colour --recordings: recorded paintings are read in grey"):
         train.train(args(tmp_path / "run", data=photos, colour=True, recordings=tmp_path))
     with pytest.raises(InputError, match="mnist is line art in black; leave --colour out"):
@@ -250,9 +265,37 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_checkpoint(tmp_
     with training.Run(given, training.begin(given), sets, None) as run:
         with torch.no_grad():
             run.state.policy.critic.weight.fill_(float("nan"))
-        with pytest.raises(InputError, match=r"update 5: the loss is not finite; the last checkpoint .* is good"):
+        with pytest.raises(
+            InputError, match=r"update 5: the loss or its gradient is not finite; the last checkpoint .* is good"
+        ):
             run.update()
     assert (tmp_path / "run" / "state.pt").read_bytes() == whole
+
+
+def test_a_gradient_that_is_not_a_number_changes_nothing(tmp_path: Path) -> None:
+    sets, _ = datasets.line_art(EXAMPLES)
+    given = args(tmp_path)
+    with training.Run(given, training.begin(given), sets, None) as run:
+        before = {name: part.clone() for name, part in run.state.policy.state_dict().items()}
+        run.state.policy.heads["flag"].weight.register_hook(lambda slope: slope * float("nan"))
+        with pytest.raises(InputError, match="update 0: the loss or its gradient is not finite"):
+            run.update()
+    assert all(torch.equal(part, before[name]) for name, part in run.state.policy.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"imitation_updates": 1},
+        {"critic_updates": 1},
+        {"imitation": 0.1},
+        {"engine": "mypaint"},
+        {"recordings": EXAMPLES},
+    ],
+)
+def test_what_bends_do_not_learn_from_is_refused(tmp_path: Path, other: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="--part bends: learns from solid strokes alone"):
+        train.train(args(tmp_path / "run", **(BENDS | other)))
 
 
 def test_two_processes_cannot_train_in_one_folder(tmp_path: Path) -> None:

@@ -49,6 +49,21 @@ def test_a_width_that_changes_faster_than_the_stroke_is_long_is_the_larger_disc(
     assert difference.max() < canvas.FLATNESS_PX + 0.02
 
 
+@pytest.mark.parametrize("end_px", [2.0, 16.0], ids=["narrower", "wider"])
+@pytest.mark.parametrize("length_px", [0.0, 4.0, 20.0])
+def test_the_place_that_covers_a_pixel_is_where_its_disc_reaches_furthest(length_px: float, end_px: float) -> None:
+    curve = np.array([24.0, 32, 24 + length_px / 2, 33, 24 + length_px, 32, 9, end_px])
+    along = np.linspace(0, 1, 2001)
+    xs = 24 + length_px * along
+    ys, radii = 32 + 2 * along * (1 - along), 9 + (end_px - 9) * along
+    for x, y in np.random.default_rng(0).uniform(10, 60, (60, 2)):
+        t, away_x, away_y = canvas.nearest_on(curve, 8, x, y)
+        there = np.array([24 + length_px * t, 32 + 2 * t * (1 - t)])
+        found = 9 + (end_px - 9) * t - np.hypot(*(np.array([x, y]) - there))
+        assert found == pytest.approx((radii - np.hypot(x - xs, y - ys)).max(), abs=canvas.FLATNESS_PX)
+        assert np.hypot(away_x, away_y) == pytest.approx(1, abs=1e-5)
+
+
 def test_a_dot_is_a_disc_of_size_times_pressure() -> None:
     dot = np.array([[0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0, 0, 0]])
     ink = 1 - canvas.render(dot, 512)
