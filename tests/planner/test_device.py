@@ -1,4 +1,4 @@
-"""Learning on a device: that nothing is left on the CPU by mistake, without a GPU and with one, and what is refused."""
+"""Learning on a device: that nothing is left on the CPU by mistake, without a GPU, and what is refused."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_run_keeps_to_its_device(elsewhere: ProcessPoolExecutor, more: dict[st
     assert not elsewhere.submit(failure, "learn", **more).result()
 
 
-@pytest.mark.parametrize("forgotten", ["as_tensor", "arange", "full", "ones", "rand", "zeros"])
+@pytest.mark.parametrize("forgotten", ["as_tensor", "rand"])
 def test_a_tensor_left_on_the_cpu_is_found(elsewhere: ProcessPoolExecutor, forgotten: str) -> None:
     assert "to be on the same device" in elsewhere.submit(failure, "learn", forgotten).result()
 
