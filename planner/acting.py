@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from planner.actions import ANY_WIDTH, Pen
+from planner.actions import ANY_WIDTH, END_CELL, Pen, location
 from planner.bends import Bends, bends
 from planner.collection import Source, shades
 from planner.colour_teacher import coloured_actions, teach_colour
@@ -20,7 +20,6 @@ from planner.policy import NOISE, Memory, Policy
 from planner.rollout import Choice, Stroke, decode_stroke, no_action, remembered, try_strokes
 from planner.teacher import Choices, actions_of, choices_of, teach
 from sim.canvas import Image
-from sim.stroke import START
 
 STROKES: Final = {"mnist": 8, "omniglot": 12, "quickdraw": 20, "kanji": 20, "celeba": 20, "faces": 20}
 """Strokes an episode by data set, unless one number is given for all."""
@@ -220,7 +219,7 @@ class Actor:
             count, pen = batch * samples, world.pen
             stroke = decode_stroke(self.policy, view, left, advanced, pen, ANY_WIDTH, count, greedy=schooling.greedy)
             drawn.append(stroke)
-            went = stroke.choice.at(first)
+            went, memory = stroke.choice.at(first), stroke.memory.chosen(torch.as_tensor(first, device=device))
             if schooling.greedy:
                 begun = self.begun(world, stroke, 1)[:, 0]
                 found.append(bends(cast(LeanPolicy, self.policy), view, stroke, world, begun))
@@ -230,7 +229,7 @@ class Actor:
                 lessons.append(lesson)
                 follows.append(follow)
                 went = lesson.where(follow, went)
-            memory = remembered(self.policy, view, left, advanced, went)
+                memory = remembered(self.policy, view, left, advanced, went)
             world.take(try_strokes(world, went, 1)[0], np.arange(batch))
             before = torch.as_tensor(went.paint, device=device)
             painted[kept == step + 1] = world.canvases[kept == step + 1]
@@ -252,8 +251,9 @@ class Actor:
 
     def begun(self, world: Environment, stroke: Stroke, samples: int) -> Choices:
         """Return the strokes that the policy drew (B·K) as the teacher has them, (B, K, 9)."""
-        _, strokes = try_strokes(world, stroke.choice, samples)
-        return choices_of(stroke.jumped, strokes[:, START], stroke.paint).reshape(len(world.targets), samples, 9)
+        pens = world.pen.repeated(samples).position
+        start = np.where(stroke.jumped[:, None], location(stroke.jump[:, END_CELL]), pens)
+        return choices_of(stroke.jumped, start, stroke.paint).reshape(len(world.targets), samples, 9)
 
     def lesson(self, world: Environment, stroke: Stroke, trials: int) -> Choice:
         """Return the strokes (B,) that the teacher finds, beginning with those that the policy drew (B·K)."""

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from planner.actions import ANY_WIDTH, END_CELL, FLAG, GRID, PRESSURES, RADII_PX
+from planner.actions import ANY_WIDTH, END_CELL, FLAG, GRID
 from planner.environment import Environment
 from planner.lean_policy import LeanPolicy
 from planner.policy import View
 from planner.rollout import Stroke
-from planner.teacher import Choices, gain_of
+from planner.teacher import RADII, SHARES, Choices, allowed_from, gain_of
 
 REACH: Final = 3
 """Cells around the chosen control point in which every one is tried."""
@@ -41,8 +41,6 @@ _COARSE: Final = np.arange(0, GRID, COARSE)
 _EVERYWHERE: Final = (_COARSE[:, None] * GRID + _COARSE).ravel()
 COUNT: Final = len(_EVERYWHERE) + len(_STEPS) ** 2
 """Control points tried a stroke."""
-_RADII: Final = np.array(RADII_PX, np.float64)
-_PRESSURES: Final = np.array(PRESSURES)
 
 
 class Bends(NamedTuple):
@@ -86,9 +84,8 @@ def bends(policy: LeanPolicy, view: View, stroke: Stroke, world: Environment, ch
     rows = np.clip(choices[:, 4, None] + np.repeat(_STEPS, len(_STEPS)), 0, GRID - 1)
     columns = np.clip(choices[:, 3, None] + np.tile(_STEPS, len(_STEPS)), 0, GRID - 1)
     cells = np.concatenate((np.tile(_EVERYWHERE, (count, 1)), rows * GRID + columns), axis=1).astype(np.int16)
-    before, gains = world.pen.pressure, np.empty((count, COUNT), np.float32)
-    allowed = np.stack((ANY_WIDTH.allowed(before), ANY_WIDTH.allowed(np.full(count, np.nan))))
-    _gains(world.canvases, world.targets, before, allowed, choices, cells, _RADII, _PRESSURES, gains)
+    allowed, gains = allowed_from(world.pen, ANY_WIDTH), np.empty((count, COUNT), np.float32)
+    _gains(world.canvases, world.targets, world.pen.pressure, allowed, choices, cells, RADII, SHARES, gains)
     chord = np.stack((choices[:, 2] * GRID + choices[:, 1], stroke.paint[:, END_CELL]), axis=1)
     start, paint = (torch.as_tensor(part, device=policy.device) for part in (chord[:, 0], stroke.paint))
     chosen = [start, paint[:, FLAG], paint[:, END_CELL]]

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from planner.actions import CANVAS_PX, COLOURS, GRID, LEVELS, PRESSURES, RADII_PX, Actions, Pen, WidthLimits
-from planner.teacher import CANONICAL, CELL_PX, JUMP_COST, Choices, actions_of, mutate, propose
+from planner.actions import CANVAS_PX, COLOURS, GRID, LEVELS, Actions, Pen, WidthLimits
+from planner.teacher import (
+    CANONICAL,
+    CELL_PX,
+    JUMP_COST,
+    RADII,
+    SHARES,
+    Choices,
+    actions_of,
+    allowed_from,
+    mutate,
+    propose,
+)
 from sim.canvas import Image, cover_stroke
 
 Levels = NDArray[np.int64]
 """(n, 3) levels of red, green and blue, 0 to 19."""
-
-_RADII: Final = np.array(RADII_PX, np.float64)
-_PRESSURES: Final = np.array(PRESSURES)
 
 
 class Lesson(NamedTuple):
@@ -124,10 +132,10 @@ def teach_colour(
         rng: Of the random changes.
         limits: Widths that the brush can paint.
     """
-    allowed = np.stack((limits.allowed(pen.pressure), limits.allowed(np.full(len(canvases), np.nan))))
+    allowed = allowed_from(pen, limits)
     pens = np.rint(pen.position * GRID).astype(np.int64)
     choices, levels, gains = _improve(
-        canvases, targets, pens, pen.pressure, allowed, started, trials, rng, _RADII, _PRESSURES, CANONICAL
+        canvases, targets, pens, pen.pressure, allowed, started, trials, rng, RADII, SHARES, CANONICAL
     )
     return Lesson(choices, levels, gains / (3 * CANVAS_PX * CANVAS_PX))
 

@@ -20,6 +20,11 @@ def lattice(side: int, reach: float) -> Tensor:
     return torch.stack((along.flatten(), across.flatten()), dim=1)
 
 
+def turned(along: Tensor) -> Tensor:
+    """Return vectors (n, 2) turned by 90° from x to y."""
+    return torch.stack((-along[:, 1], along[:, 0]), dim=1)
+
+
 def glimpses(images: Tensor, centres: Tensor, along: Tensor, points: Tensor) -> Tensor:
     """Return what images show at points around centres, (n, C·p), 0 outside.
 
@@ -29,8 +34,7 @@ def glimpses(images: Tensor, centres: Tensor, along: Tensor, points: Tensor) -> 
         along: (n, 2) x, y [px], the unit vector of the points; the other one is turned by 90° from x to y.
         points: (p, 2) in these units.
     """
-    across = torch.stack((-along[:, 1], along[:, 0]), dim=1)
-    places = centres[:, None] + points[:, :1] * along[:, None] + points[:, 1:] * across[:, None]
+    places = centres[:, None] + points[:, :1] * along[:, None] + points[:, 1:] * turned(along)[:, None]
     grid = (places / (CANVAS_PX / 2) - 1).view(len(images), -1, len(points), 2)
     found = functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     return found.transpose(1, 2).reshape(len(centres), -1)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from planner.actions import CANVAS_PX, GRID, PAINT
-from planner.glimpse import glimpses, lattice
+from planner.glimpse import glimpses, lattice, turned
 from planner.policy import NOISE, PLACES, WIDTH, Kind, Memory, Policy, View, new_critic, planes
 
 KEY: Final = 32
@@ -144,9 +144,8 @@ class LeanPolicy(Policy):
     def bend(self, seen: Tensor, start: Tensor, end: Tensor) -> Tensor:
         """Return logits (n, 1024) of control points between start and end (n,), of what `seen` returned."""
         middle, along = chord(start, end)
-        across = torch.stack((-along[:, 1], along[:, 0]), dim=1)
         forward, aside, sharp, share = self.bends(seen).view(-1, 4, BENDS, 1).unbind(dim=1)
-        places = (middle[:, None] + forward * along[:, None] + aside * across[:, None]) / CELL_PX
+        places = (middle[:, None] + forward * along[:, None] + aside * turned(along)[:, None]) / CELL_PX
         sharp = (1 + sharp).abs() + BLUNTEST
         # κ·|x − μ|²/2, |x|²/2 being the same always.
         squares = self.squares + places.square().sum(dim=2, keepdim=True) / 2

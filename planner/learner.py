@@ -109,6 +109,7 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = 
     views = policy.look(torch.as_tensor(everything, device=device).flatten(0, 1), shown)
     memory, before = start.memory.on(device), start.before.to(device)
     likely, entropy, values, taught = [], [], [], []
+    first = torch.arange(batch, device=device) * samples
     # Split at once: the gradient of a slice is as large as what it was cut from, at every step anew.
     each = [View(*parts) for parts in zip(*(torch.split(part, batch) for part in views), strict=True)]
     for step, view in enumerate(each[:steps]):
@@ -126,7 +127,12 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = 
             stroke = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch, lesson)
             taught.append(stroke.log_probability.mean())
         went = trajectory.went(step)
-        memory = remembered(policy, view, left, advanced, went)
+        if lesson is None and drawn:
+            memory = stroke.memory.chosen(first)
+        elif lesson is not None and trajectory.followed is None:
+            memory = stroke.memory
+        else:
+            memory = remembered(policy, view, left, advanced, went)
         before = torch.as_tensor(went.paint, device=device)
     bootstrap = values[0].new_zeros(batch)
     if not trajectory.last:

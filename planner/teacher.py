@@ -33,8 +33,9 @@ Choices = NDArray[np.int64]
 JUMP_COST: Final = 0.02
 """Share of its gain that a stroke loses by starting elsewhere: an arm that need not lift is faster."""
 CELL_PX: Final = CANVAS_PX // GRID
-_RADII: Final = np.array(RADII_PX, np.float64)
-_PRESSURES: Final = np.array(PRESSURES)
+RADII: Final = np.array(RADII_PX, np.float64)
+SHARES: Final = np.array(PRESSURES)
+"""The tables of `planner.actions` as compiled code takes them."""
 # The smallest radius that reaches a painted radius: of many equal pairs of size and pressure the policy learns one.
 CANONICAL: Final = np.array(
     [(s, p) for s in range(6) for p in range(10) if s == 0 or RADII_PX[s] * PRESSURES[p] > RADII_PX[s - 1] + 1e-9]
@@ -156,6 +157,11 @@ def actions_of(choices: Choices) -> tuple[NDArray[np.bool_], Actions, Actions]:
     return choices[:, 0] == 1, jumps, paints
 
 
+def allowed_from(pen: Pen, limits: WidthLimits) -> NDArray[np.bool_]:
+    """Return (2, n, 6, 10): which pairs of size and pressure n pens can paint, without a jump and after one."""
+    return np.stack((limits.allowed(pen.pressure), limits.allowed(np.full(len(pen.pressure), np.nan))))
+
+
 def teach(
     canvases: Image,
     targets: Image,
@@ -180,9 +186,9 @@ def teach(
         choices: (n, 9) the best found.
         gains: (n,) by how much each lowers the mean squared error, less a small cost of jumping.
     """
-    allowed = np.stack((limits.allowed(pen.pressure), limits.allowed(np.full(len(canvases), np.nan))))
+    allowed = allowed_from(pen, limits)
     pens = np.rint(pen.position * GRID).astype(np.int64)
     best, gains = _improve(
-        canvases, targets, pens, pen.pressure, allowed, started, trials, rng, _RADII, _PRESSURES, CANONICAL
+        canvases, targets, pens, pen.pressure, allowed, started, trials, rng, RADII, SHARES, CANONICAL
     )
     return best, gains / (CANVAS_PX * CANVAS_PX)
