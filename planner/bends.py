@@ -92,7 +92,7 @@ def bends(policy: LeanPolicy, view: View, stroke: Stroke, world: Environment, ch
     state = stroke.memory.hidden
     for parts, name in ((2, "flag"), (3, "end")):
         state = policy.follow(name, state, view, chosen[:parts])
-    seen = policy.seen(state, chosen[0], chosen[2], view)
+    seen = policy.seen(state, policy.chord(chosen[0], chosen[2]), view)
     return Bends(seen.cpu().numpy().astype(np.float16), chord.astype(np.int16), cells, gains)
 
 
@@ -128,7 +128,7 @@ def bend_loss(policy: LeanPolicy, lesson: Bends) -> tuple[Tensor, dict[str, floa
     """Return what the policy may expect to lose against the best control points, and what to log."""
     device = policy.device
     start, end = torch.as_tensor(lesson.chord.astype(np.int64), device=device).unbind(dim=1)
-    logits = policy.bend(torch.as_tensor(lesson.seen, device=device).float(), start, end)
+    logits = policy.bend(torch.as_tensor(lesson.seen, device=device).float(), policy.chord(start, end))
     cells = torch.as_tensor(lesson.cells.astype(np.int64), device=device)
     log_p = functional.log_softmax(logits.gather(1, cells), dim=1)
     gains = torch.as_tensor(lesson.gains, device=device)

@@ -10,7 +10,7 @@ features do not depend on the action before, so that a jump costs no second pass
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,15 @@ SHORTEST_PX: Final = 8.0
 """Length that shorter chords are looked at as if they had [px]."""
 
 
+class Chord(NamedTuple):
+    """From where n strokes start to where they end; one of no length goes right, a short one is made longer."""
+
+    middle: Tensor
+    """(n, 2) x, y [px]."""
+    along: Tensor
+    """(n, 2) x, y [px]."""
+
+
 class ResidualBlock(nn.Module):
     """Two 3×3 convolutions around a shortcut."""
 
@@ -53,6 +62,11 @@ class LeanPolicy(Policy):
     """The lean net."""
 
     ADDED = (*Policy.ADDED, "bends.", "bent")
+    beside: Tensor
+    pixels: Tensor
+    right: Tensor
+    moments: Tensor
+    coordinates: Tensor
 
     def __init__(self, kind: Kind) -> None:
         super().__init__(kind)
@@ -77,10 +91,12 @@ class LeanPolicy(Policy):
             *(nn.Linear(inputs, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 4 * BENDS))
         )
         self.bent = nn.Parameter(torch.zeros(1))
+        cells = torch.cartesian_prod(torch.arange(GRID), torch.arange(GRID)).flip(1).float()
         self.register_buffer("beside", lattice(SIDE, BESIDE), persistent=False)
-        cells = pixels(torch.arange(GRID * GRID)).T / CELL_PX
-        self.register_buffer("cells", cells, persistent=False)
-        self.register_buffer("squares", cells.square().sum(dim=0)[None] / 2, persistent=False)
+        self.register_buffer("pixels", cells * CELL_PX, persistent=False)
+        self.register_buffer("right", torch.eye(1, 2), persistent=False)
+        squares = cells.square().sum(dim=1, keepdim=True) / 2
+        self.register_buffer("moments", torch.cat((cells, squares, torch.ones_like(squares)), 1).T, persistent=False)
         steps = (torch.arange(CANVAS_PX) + 0.5) / (CANVAS_PX / 2) - 1
         rows, columns = torch.meshgrid(steps, steps, indexing="ij")
         self.register_buffer("coordinates", torch.stack((columns, rows))[None], persistent=False)
@@ -90,7 +106,7 @@ class LeanPolicy(Policy):
 
     def look(self, canvas: Tensor, target: Tensor | None) -> View:
         """Return the view: features (n, 256) and keys (n, 32, 1024), a key for each location."""
-        coordinates = self.coordinates.expand(len(canvas), -1, -1, -1)  # type: ignore[operator]
+        coordinates = self.coordinates.expand(len(canvas), -1, -1, -1)
         # Ink counts, not paper: with white as 0 an empty neighbourhood gives an empty feature.
         ink = 1 - planes(canvas)
         wanted = torch.zeros_like(ink) if target is None else 1 - planes(target)
@@ -125,32 +141,39 @@ class LeanPolicy(Policy):
             return found
         query = self.queries[name](state).view(len(view.keys), -1, KEY)
         logits = (query @ view.keys).view(len(state), -1)
-        if name == "control":
+        if name == "control" and (self.bent != 0 or torch.is_grad_enabled()):
             start, _, end = stroke
-            logits = logits + self.bent * self.bend(self.seen(state, start, end, view), start, end)
+            chord = self.chord(start, end)
+            logits = logits + self.bent * self.bend(self.seen(state, chord, view), chord)
         return logits
 
     def follow(self, name: str, state: Tensor, view: View, stroke: Sequence[Tensor]) -> Tensor:
         """Return the decoder's state (n, 256) after the last choice of a stroke."""
         return state + self.mix[name](torch.cat((state, self.embed[name](stroke[-1])), dim=1))
 
-    def seen(self, state: Tensor, start: Tensor, end: Tensor, view: View) -> Tensor:
-        """Return what a control point is chosen by (n, ...): a glimpse along the chord, the chord itself, the state."""
-        middle, along = chord(start, end)
-        glimpse = glimpses(view.image, middle, along, self.beside)  # type: ignore[arg-type]
-        half = CANVAS_PX / 2
-        return torch.cat((glimpse, along / half, middle / half - 1, state), dim=1)
+    def chord(self, start: Tensor, end: Tensor) -> Chord:
+        """Return the chord between locations (n,)."""
+        first, last = self.pixels[start], self.pixels[end]
+        along = last - first
+        length = along.norm(dim=1, keepdim=True)
+        along = torch.where(length > 0, along / length.clamp(min=1), self.right) * length.clamp(min=SHORTEST_PX)
+        return Chord((first + last) / 2, along)
 
-    def bend(self, seen: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        """Return logits (n, 1024) of control points between start and end (n,), of what `seen` returned."""
-        middle, along = chord(start, end)
+    def seen(self, state: Tensor, chord: Chord, view: View) -> Tensor:
+        """Return what a control point is chosen by (n, ...): a glimpse along the chord, the chord itself, the state."""
+        glimpse = glimpses(view.image, chord.middle, chord.along, self.beside)
+        half = CANVAS_PX / 2
+        return torch.cat((glimpse, chord.along / half, chord.middle / half - 1, state), dim=1)
+
+    def bend(self, seen: Tensor, chord: Chord) -> Tensor:
+        """Return logits (n, 1024) of control points beside chords, of what `seen` returned."""
         forward, aside, sharp, share = self.bends(seen).view(-1, 4, BENDS, 1).unbind(dim=1)
-        places = (middle[:, None] + forward * along[:, None] + aside * turned(along)[:, None]) / CELL_PX
+        middle, along = (part[:, None] / CELL_PX for part in chord)
+        places = middle + forward * along + aside * turned(chord.along)[:, None] / CELL_PX
         sharp = (1 + sharp).abs() + BLUNTEST
-        # κ·|x − μ|²/2, |x|²/2 being the same always.
-        squares = self.squares + places.square().sum(dim=2, keepdim=True) / 2
-        bumps = sharp * (places @ self.cells - squares) + sharp.log()
-        return torch.logsumexp(bumps + functional.log_softmax(share, dim=1), dim=1)
+        # ln κ − κ·|x − μ|²/2 is linear in x, |x|²/2 and 1.
+        constant = functional.log_softmax(share, dim=1) + sharp.log() - sharp * places.square().sum(2, True) / 2
+        return torch.logsumexp(torch.cat((sharp * places, -sharp, constant), dim=2) @ self.moments, dim=1)
 
     def begin_bends(self) -> None:
         """Let the mixture alone choose control points: what chose them before falls silent."""
@@ -158,21 +181,6 @@ class LeanPolicy(Policy):
         nn.init.zeros_(query.weight)  # type: ignore[arg-type]
         nn.init.zeros_(query.bias)  # type: ignore[arg-type]
         nn.init.ones_(self.bent)
-
-
-def pixels(cells: Tensor) -> Tensor:
-    """Return locations (n,) as x, y [px] (n, 2)."""
-    return torch.stack((cells % GRID, cells // GRID), dim=1) * float(CELL_PX)
-
-
-def chord(start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
-    """Return middle and vector [px], each (n, 2), of a chord between locations (n,); one of no length goes right."""
-    first, last = pixels(start), pixels(end)
-    along = last - first
-    length = along.norm(dim=1, keepdim=True)
-    right = torch.eye(1, 2, device=along.device)
-    along = torch.where(length > 0, along / length.clamp(min=1), right) * length.clamp(min=SHORTEST_PX)
-    return (first + last) / 2, along
 
 
 def mixer() -> nn.Sequential:

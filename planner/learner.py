@@ -19,7 +19,7 @@ from planner.discriminator import Discriminator, Pair, discriminator_loss, gradi
 from planner.environment import Engine, Environment
 from planner.policy import Policy, View
 from planner.rewards import Rewards
-from planner.rollout import decode_stroke, remembered, try_strokes
+from planner.rollout import remembered, try_strokes, weigh_stroke
 from planner.vtrace import vtrace
 from sim.canvas import Image, paint_batch
 
@@ -118,13 +118,12 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = 
         values.append(policy.value(advanced.hidden))
         pens = painted.pens[step]
         if samples and drawn:
-            given = trajectory.drawn_at(step)
-            stroke = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch * samples, given)
+            stroke = weigh_stroke(policy, view, left, advanced, pens, ANY_WIDTH, trajectory.drawn_at(step))
             likely.append(stroke.log_probability.view(batch, samples))
             entropy.append(stroke.entropy.mean())
         lesson = trajectory.lesson_at(step)
         if lesson is not None:
-            stroke = decode_stroke(policy, view, left, advanced, pens, ANY_WIDTH, batch, lesson)
+            stroke = weigh_stroke(policy, view, left, advanced, pens, ANY_WIDTH, lesson)
             taught.append(stroke.log_probability.mean())
         went = trajectory.went(step)
         if lesson is None and drawn:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from planner.actions import COLOURS, COMPONENTS, JUMP, PAINT
+from planner.actions import COLOURS, COMPONENTS, END_CELL, FLAG, JUMP, PAINT
 
 WIDTH: Final = 256
 """Numbers in the LSTM's state."""
@@ -75,14 +75,34 @@ class Memory(NamedTuple):
 
 @dataclass
 class Decoded:
-    """Actions and how likely they were."""
+    """Actions, and how likely the policy held them to be; what is asked is computed."""
 
     actions: Tensor
     """(n, C) indices; masked components are 0."""
-    log_probability: Tensor
-    """(n,) of the components that are not masked."""
-    entropy: Tensor
-    """(n,) sum of the entropies of the components that are not masked."""
+    log_p: list[Tensor]
+    """C log-probabilities (n, size) of all choices of a component."""
+
+    @property
+    def log_probabilities(self) -> Tensor:
+        """(n, C) of the components that were chosen; 0 where they are masked."""
+        chosen = zip(self.log_p, self.actions.T, strict=True)
+        return self.used * torch.stack([each.gather(1, choice[:, None])[:, 0] for each, choice in chosen], dim=1)
+
+    @property
+    def log_probability(self) -> Tensor:
+        """(n,) of the whole actions."""
+        return self.log_probabilities.sum(dim=1)
+
+    @property
+    def entropy(self) -> Tensor:
+        """(n,) sum of the entropies of the components that are not masked."""
+        return -(self.used * torch.stack([(each.exp() * each).sum(dim=1) for each in self.log_p], dim=1)).sum(dim=1)
+
+    @property
+    def used(self) -> Tensor:
+        """(n, C) 1 where a component is not masked, else 0: a jump has its flag and its end."""
+        always = torch.arange(len(self.log_p), device=self.actions.device) <= END_CELL
+        return (always | (self.actions[:, FLAG, None] == PAINT)).long()
 
 
 class Policy(nn.Module, ABC):
@@ -99,6 +119,8 @@ class Policy(nn.Module, ABC):
         """Components of an action and their sizes, in decoding order."""
         self.critic: nn.Linear
         """Set by each net, after its other parts."""
+        self.jump: Tensor
+        self.register_buffer("jump", torch.arange(self.components["flag"]) == JUMP, persistent=False)
 
     @property
     def device(self) -> torch.device:
@@ -182,21 +204,17 @@ class Policy(nn.Module, ABC):
                 not depend on those beside it.
             last: Component after which to stop; None to go on to the end.
         """
-        paints = state.new_ones(len(state), dtype=torch.long)
         chosen: list[Tensor] = []
-        likely: list[Tensor] = []
-        spread: list[Tensor] = []
+        log_ps: list[Tensor] = []
         for column, name in enumerate(self.components):
             logits = self.logits(name, state, view, [start, *chosen])
             if name == "flag":
-                jump = torch.arange(2, device=logits.device) == JUMP
-                logits = logits.masked_fill(jump & ~may_jump[:, None], FORBIDDEN)
+                logits = logits.masked_fill(self.jump & ~may_jump[:, None], FORBIDDEN)
             elif name == "size":
                 logits = logits.masked_fill(~allowed.any(dim=2), FORBIDDEN)
             elif name == "pressure":
-                logits = logits.masked_fill(
-                    ~allowed[torch.arange(len(state), device=state.device), chosen[-1]], FORBIDDEN
-                )
+                pairs = allowed.gather(1, chosen[-1][:, None, None].expand(-1, 1, allowed.shape[2]))
+                logits = logits.masked_fill(~pairs[:, 0], FORBIDDEN)
             log_p = functional.log_softmax(logits, dim=1)
             if given is not None:
                 choice = given[:, column]
@@ -205,21 +223,15 @@ class Policy(nn.Module, ABC):
             else:
                 likelier = log_p if temperature == 1 else functional.log_softmax(log_p / temperature, dim=1)
                 choice = sample(likelier, None if chance is None else chance[:, column])
-            if name == "flag":
-                paints = (choice == PAINT).long()
-            elif given is None and name != "end":
-                choice = choice * paints
+            if given is None and column > END_CELL:
+                choice = choice * (chosen[FLAG] == PAINT)
             chosen.append(choice)
-            likely.append(log_p.gather(1, choice[:, None])[:, 0])
-            spread.append((log_p.exp() * log_p).sum(dim=1))
+            log_ps.append(log_p)
             if name == last:
                 break
             if column < len(self.components) - 1:
                 state = self.follow(name, state, view, [start, *chosen])
-        used = torch.stack([torch.ones_like(paints)] * 2 + [paints] * (len(chosen) - 2), dim=1)
-        log_probability = (used * torch.stack(likely, dim=1)).sum(dim=1)
-        entropy = -(used * torch.stack(spread, dim=1)).sum(dim=1)
-        return Decoded(torch.stack(chosen, dim=1), log_probability, entropy)
+        return Decoded(torch.stack(chosen, dim=1), log_ps)
 
 
 def sample(log_p: Tensor, chance: Tensor | None = None) -> Tensor:

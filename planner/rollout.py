@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from planner.actions import COMPONENTS, END_CELL, FLAG, JUMP, Actions, Pen, WidthLimits, apply, cell
 from planner.environment import Environment
-from planner.policy import Memory, Policy, View
+from planner.policy import Decoded, Memory, Policy, View
 
 
 class Choice(NamedTuple):
@@ -46,7 +47,7 @@ class Choice(NamedTuple):
 
 @dataclass
 class Stroke:
-    """A stroke that the policy chose, or whose probability was asked for, for each of n canvases."""
+    """A stroke that the policy chose for each of n canvases."""
 
     jumped: NDArray[np.bool_]
     """(n,) whether the pen jumped before it painted."""
@@ -58,8 +59,6 @@ class Stroke:
     """The LSTM's state when the painting action was decoded."""
     log_probability: Tensor
     """(n,) of jump and painting action together."""
-    entropy: Tensor
-    """(n,) likewise."""
 
     @property
     def choice(self) -> Choice:
@@ -74,6 +73,64 @@ def no_action(batch: int, device: torch.device | None = None, columns: int = len
     return nothing
 
 
+@dataclass
+class Weighed:
+    """What the policy thinks of given strokes (n,)."""
+
+    memory: Memory
+    """The LSTM's state when the painting action was decoded."""
+    log_probability: Tensor
+    """(n,) of jump and painting action together."""
+    entropy: Tensor
+    """(n,) likewise."""
+
+
+class Ready(NamedTuple):
+    """What n strokes are decoded from, a multiple of the m canvases."""
+
+    owner: Tensor
+    """(n,) whose canvas it is."""
+    memory: Memory
+    """(n) the LSTM's state after the action before."""
+    left: Tensor
+    """(n,) strokes still to paint."""
+    start: Tensor
+    """(n,) the locations of the pens."""
+    widths: Tensor
+    """(n, 6, 10) pairs of size and pressure that the brush can paint from here."""
+    free: Tensor
+    """(n, 6, 10) likewise, after a jump."""
+    may_jump: Tensor
+    """(n,) all true."""
+
+    @classmethod
+    def of(cls, left: Tensor, advanced: Memory, pen: Pen, limits: WidthLimits, count: int) -> Ready:
+        """Return it for `count` strokes; the other arguments as `decode_stroke`."""
+        device = left.device
+        owner = torch.arange(len(left), device=device).repeat_interleave(count // len(left))
+        allowed, anything = limits.allowed(pen.pressure), limits.allowed(np.full(1, np.nan))
+        return cls(
+            owner,
+            advanced if count == len(left) else advanced.chosen(owner),
+            left[owner],
+            torch.as_tensor(cell(pen.position), device=device)[owner],
+            torch.as_tensor(allowed, device=device)[owner],
+            torch.as_tensor(anything, device=device).expand(count, -1, -1),
+            torch.ones(count, dtype=torch.bool, device=device),
+        )
+
+    def jumped(self, policy: Policy, view: View, jumped: Tensor, jump: Tensor) -> Ready:
+        """Return what the painting actions are decoded from, after the jumps (n, C) of those that jumped (n,)."""
+        # For all, used where the pen jumped: the views' keys are then shared, and copying them costs more.
+        after = policy.remember(view._replace(features=view.features[self.owner]), jump, self.left, self.memory)
+        return self._replace(
+            memory=after.where(jumped, self.memory),
+            start=torch.where(jumped, jump[:, END_CELL], self.start),
+            widths=torch.where(jumped[:, None, None], self.free, self.widths),
+            may_jump=~jumped,
+        )
+
+
 def decode_stroke(
     policy: Policy,
     view: View,
@@ -82,12 +139,11 @@ def decode_stroke(
     pen: Pen,
     limits: WidthLimits,
     count: int,
-    given: Choice | None = None,
     greedy: bool = False,
     temperature: float = 1.0,
     chance: Tensor | None = None,
 ) -> Stroke:
-    """Decode `count` strokes, a multiple of the m canvases, from an LSTM state that was advanced already.
+    """Choose `count` strokes, a multiple of the m canvases, from an LSTM state that was advanced already.
 
     Args:
         policy: The policy.
@@ -97,66 +153,52 @@ def decode_stroke(
         pen: The m pens.
         limits: Widths that the brush can paint.
         count: Strokes to decode, n.
-        given: Strokes (n,) whose probability is wanted; None to choose.
         greedy: Choose the likeliest (n = m).
         temperature: Of the sampling.
         chance: (n, 2, C) numbers in [0, 1) that decide on the jump and on the painting action; None to draw them.
     """
-    device = policy.device
-    owner = torch.arange(len(left), device=device).repeat_interleave(count // len(left))
-    memory = advanced if count == len(left) else advanced.chosen(owner)
-    allowed, anything = limits.allowed(pen.pressure), limits.allowed(np.full(1, np.nan))
-    widths = torch.as_tensor(allowed, device=device)[owner]
-    free = torch.as_tensor(anything, device=device).expand(count, -1, -1)
-    start = torch.as_tensor(cell(pen.position), device=device)[owner]
-    luck = (None, None) if chance is None else (chance[:, 0], chance[:, 1])
-    if given is not None:
-        return _weigh(policy, view, start, memory, left[owner], widths, free, given, owner)
-    may_jump = torch.ones(count, dtype=torch.bool, device=device)
-    first = policy.decode(memory.hidden, view, start, may_jump, widths, None, greedy, temperature, luck[0])
-    jumps = first.actions[:, FLAG] == JUMP
-    if not jumps.any():
-        chosen = first.actions.cpu().numpy()
-        return Stroke(jumps.cpu().numpy(), chosen, chosen, memory, first.log_probability, first.entropy)
-    # Decoded for all, used where the pen jumped: the views' keys are then shared, and copying them costs more.
-    after = policy.remember(view._replace(features=view.features[owner]), first.actions, left[owner], memory)
-    second = policy.decode(
-        after.hidden, view, first.actions[:, END_CELL], ~may_jump, free, None, greedy, temperature, luck[1]
-    )
+    if chance is None:
+        chance = torch.rand(count, 2, len(policy.components), device=policy.device)
+    ready = Ready.of(left, advanced, pen, limits, count)
+
+    def decode(ready: Ready, luck: Tensor, last: str | None = None) -> Decoded:
+        state, start, may_jump, widths = ready.memory.hidden, ready.start, ready.may_jump, ready.widths
+        return policy.decode(state, view, start, may_jump, widths, None, greedy, temperature, luck, last)
+
+    # Flag and end are all of a jump. Where the pen stays, the second decoding chooses the same two again.
+    first = decode(ready, chance[:, 0], last="end")
+    jumped = first.actions[:, FLAG] == JUMP
+    jump = functional.pad(first.actions, (0, len(policy.components) - first.actions.shape[1]))
+    after = ready.jumped(policy, view, jumped, jump)
+    paint = decode(after, torch.where(jumped[:, None], chance[:, 1], chance[:, 0]))
     return Stroke(
-        jumps.cpu().numpy(),
-        first.actions.cpu().numpy(),
-        torch.where(jumps[:, None], second.actions, first.actions).cpu().numpy(),
-        after.where(jumps, memory),
-        first.log_probability + jumps * second.log_probability,
-        first.entropy + jumps * second.entropy,
+        jumped.cpu().numpy(),
+        jump.cpu().numpy(),
+        paint.actions.cpu().numpy(),
+        after.memory,
+        jumped * first.log_probability + paint.log_probability,
     )
 
 
-def _weigh(
+def weigh_stroke(
     policy: Policy,
     view: View,
-    start: Tensor,
-    memory: Memory,
     left: Tensor,
-    widths: Tensor,
-    free: Tensor,
+    advanced: Memory,
+    pen: Pen,
+    limits: WidthLimits,
     given: Choice,
-    owner: Tensor,
-) -> Stroke:
-    """Return given strokes (n,) with their probability: of the jump, where there is one, and of the painting action."""
+) -> Weighed:
+    """Return what the policy thinks of given strokes (n,); the other arguments as `decode_stroke`."""
+    ready = Ready.of(left, advanced, pen, limits, len(given.jumped))
     jumped, jump, paint = (torch.as_tensor(part, device=policy.device) for part in given)
-    may_jump = torch.ones_like(jumped)
-    likely = entropy = memory.hidden.new_zeros(())
+    likely = entropy = advanced.hidden.new_zeros(())
     if given.jumped.any():
-        first = policy.decode(memory.hidden, view, start, may_jump, widths, jump, last="end")
+        first = policy.decode(ready.memory.hidden, view, ready.start, ready.may_jump, ready.widths, jump, last="end")
         likely, entropy = jumped * first.log_probability, jumped * first.entropy
-        after = policy.remember(view._replace(features=view.features[owner]), jump, left, memory)
-        memory = after.where(jumped, memory)
-        widths, may_jump = torch.where(jumped[:, None, None], free, widths), ~jumped
-        start = torch.where(jumped, jump[:, END_CELL], start)
-    second = policy.decode(memory.hidden, view, start, may_jump, widths, paint)
-    return Stroke(*given, memory, likely + second.log_probability, entropy + second.entropy)
+        ready = ready.jumped(policy, view, jumped, jump)
+    second = policy.decode(ready.memory.hidden, view, ready.start, ready.may_jump, ready.widths, paint)
+    return Weighed(ready.memory, likely + second.log_probability, entropy + second.entropy)
 
 
 def remembered(policy: Policy, view: View, left: Tensor, advanced: Memory, choice: Choice) -> Memory:

@@ -12,7 +12,7 @@ from planner import bends, checkpoint
 from planner.acting import Acting, Actor, Schooling
 from planner.bends import BATCH, COUNT, Lessons, bend_loss
 from planner.environment import Environment
-from planner.lean_policy import BENDS, SHORTEST_PX, LeanPolicy, chord
+from planner.lean_policy import BENDS, SHORTEST_PX, LeanPolicy
 from planner.policy import Kind
 from planner.remote_actor import pack, unpack
 from planner.rollout import Choice, try_strokes
@@ -66,7 +66,7 @@ def test_the_net_says_of_a_stroke_what_it_was_seen_to_say(policy: LeanPolicy) ->
     found = trajectory.bends
     assert found is not None
     start, end = torch.from_numpy(found.chord.astype(np.int64)).T
-    logits = policy.bend(torch.from_numpy(found.seen).float(), start, end)
+    logits = policy.bend(torch.from_numpy(found.seen).float(), policy.chord(start, end))
     chosen = torch.from_numpy(trajectory.went(0).paint[:, 2])
     best = logits.max(dim=1).values
     assert (best - logits.gather(1, chosen[:, None])[:, 0]).abs().max() < 0.05  # half precision in between
@@ -77,7 +77,7 @@ def test_the_loss_is_what_may_be_expected_to_be_lost(policy: LeanPolicy) -> None
     assert found is not None
     loss, log = bend_loss(policy, found)
     start, end = torch.from_numpy(found.chord.astype(np.int64)).T
-    logits = policy.bend(torch.from_numpy(found.seen).float(), start, end).detach().numpy()
+    logits = policy.bend(torch.from_numpy(found.seen).float(), policy.chord(start, end)).detach().numpy()
     losses, entropies = [], []
     for row, cells, gains in zip(logits, found.cells, found.gains, strict=True):
         likely = np.exp(row[cells] - row[cells].max())
@@ -138,8 +138,8 @@ def cells(*places: tuple[int, int]) -> torch.Tensor:
     return torch.tensor([row * 32 + column for column, row in places])
 
 
-def test_a_chord_goes_from_start_to_end_and_is_never_too_short() -> None:
-    middle, along = chord(cells((2, 3), (5, 5), (7, 7)), cells((10, 9), (6, 5), (7, 7)))
+def test_a_chord_goes_from_start_to_end_and_is_never_too_short(policy: LeanPolicy) -> None:
+    middle, along = policy.chord(cells((2, 3), (5, 5), (7, 7)), cells((10, 9), (6, 5), (7, 7)))
     assert middle.tolist() == [[12, 12], [11, 10], [14, 14]]
     assert along[0].tolist() == pytest.approx([16, 12])
     assert along[1].tolist() == along[2].tolist() == [SHORTEST_PX, 0]
@@ -153,7 +153,7 @@ def test_the_control_point_is_told_in_the_frame_of_the_chord(policy: LeanPolicy)
         last = policy.bends[-1].bias.view(4, BENDS)  # type: ignore[operator, union-attr]
         last[:, 0] = torch.tensor([0.1, 0.5, 1.0, 50.0])
         seen = torch.zeros(2, policy.bends[0].in_features)
-        logits = policy.bend(seen, cells((4, 8), (20, 20)), cells((16, 8), (20, 10))).numpy()
+        logits = policy.bend(seen, policy.chord(cells((4, 8), (20, 20)), cells((16, 8), (20, 10)))).numpy()
     for row, (x, y) in zip(logits, [(10 + 1.2, 8 + 6.0), (20 + 5.0, 15 - 1.0)], strict=True):
         distance = np.array([math.hypot(cell % 32 - x, cell // 32 - y) for cell in range(1024)])
         expected = -2.01 / 2 * distance**2

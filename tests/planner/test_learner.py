@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from planner.acting import Acting, Actor, Schooling
-from planner.actions import COMPONENTS, FLAG, JUMP, WidthLimits
+from planner.actions import COMPONENTS, FLAG, JUMP, Pen, WidthLimits
 from planner.discriminator import build_discriminator
 from planner.environment import Environment
 from planner.learner import Costs, advantages, paint_again, policy_loss, teach_discriminator
-from planner.policy import Kind, Policy, build
+from planner.policy import Kind, Memory, Policy, View, build
 from planner.rewards import Rewards
-from planner.rollout import decode_stroke, no_action, try_strokes
+from planner.rollout import Stroke, decode_stroke, no_action, try_strokes, weigh_stroke
 from planner.teacher import actions_of, choices_of, teach
 from sim.canvas import render
 from sim.stroke import START
@@ -35,11 +35,15 @@ def policy() -> Policy:
     return build(Kind())
 
 
-def drawn(policy: Policy, targets: np.ndarray, world: Environment, count: int, **more: object):  # type: ignore[no-untyped-def]
+def drawn(policy: Policy, targets: np.ndarray, world: Environment, count: int) -> Stroke:
+    return decode_stroke(*seen(policy, targets, world), WidthLimits(0.02, 0.2), count)
+
+
+def seen(policy: Policy, targets: np.ndarray, world: Environment) -> tuple[Policy, View, torch.Tensor, Memory, Pen]:
     view = policy.look(torch.from_numpy(world.canvases), torch.from_numpy(targets))
     left = torch.full((len(targets),), 8)
     advanced = policy.remember(view, no_action(len(targets)), left, policy.initial_memory(len(targets)))
-    return decode_stroke(policy, view, left, advanced, world.pen, WidthLimits(0.02, 0.2), count, **more)
+    return policy, view, left, advanced, world.pen
 
 
 def test_the_policy_is_lean() -> None:
@@ -62,8 +66,9 @@ def test_sampled_strokes_lie_in_the_action_space_and_within_the_brush(policy: Po
 def test_the_probability_of_given_strokes_is_that_of_sampling_them(policy: Policy, targets: np.ndarray) -> None:
     world = Environment(targets)
     with torch.no_grad():
-        stroke = drawn(policy, targets, world, 6)
-        given = drawn(policy, targets, world, 6, given=stroke.choice)
+        stroke = drawn(policy, targets, world, 60)
+        given = weigh_stroke(*seen(policy, targets, world), WidthLimits(0.02, 0.2), stroke.choice)
+    assert 0 < stroke.jumped.sum() < 60, "some jump, others do not"
     assert torch.allclose(stroke.log_probability, given.log_probability, atol=1e-5)
     assert torch.allclose(stroke.memory.hidden, given.memory.hidden, atol=1e-6)
 
