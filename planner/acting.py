@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from planner.actions import ANY_WIDTH, END_CELL, Pen, location
-from planner.bends import Bends, bends
 from planner.collection import Source, shades
 from planner.colour_teacher import coloured_actions, teach_colour
 from planner.environment import ENGINES, EngineName, Environment
-from planner.lean_policy import LeanPolicy
+from planner.foresight import excess
+from planner.gains import Losses, losses
 from planner.policy import NOISE, Memory, Policy
 from planner.rollout import Choice, Stroke, decode_stroke, no_action, remembered, try_strokes
 from planner.teacher import Choices, actions_of, choices_of, teach
@@ -24,6 +24,8 @@ from sim.canvas import Image
 STROKES: Final = {"mnist": 8, "omniglot": 12, "quickdraw": 20, "kanji": 20, "celeba": 20, "faces": 20}
 """Strokes an episode by data set, unless one number is given for all."""
 OTHERS_STROKES: Final = 12
+GREEDY_SHARE: Final = 0.5
+"""Share of the trajectories for the exact gradient in which the policy paints what it holds likeliest."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,9 @@ class Schooling:
     """The teacher's tries a canvas; 0 for no teacher."""
     follow: float = 0.0
     """Share of the episodes that go on from the teacher's stroke."""
-    greedy: bool = False
-    """Whether the policy paints what it holds likeliest, and what other control points would earn is written down."""
+    exact: bool = False
+    """Whether what every other choice would have earned is written down. One stroke a canvas is chosen then: of half of
+    the trajectories what the policy holds likeliest, as it paints alone."""
 
 
 @dataclass
@@ -128,8 +131,8 @@ class Trajectory:
     """(T, B) whether the episode went on from the lesson instead; None where it always did."""
     version: int = 0
     """How many updates the actor's policy had seen."""
-    bends: Bends | None = None
-    """(T·B,) what other control points would have earned, if asked for."""
+    losses: Losses | None = None
+    """(T, B) what every choice would have lost, if asked for."""
 
     @property
     def last(self) -> bool:
@@ -204,10 +207,11 @@ class Actor:
         shown = torch.as_tensor(targets, device=device) if self.policy.kind.conditional else None
         world = Environment(targets, start.canvases, ENGINES[self.settings.engine])
         world.pen, memory, before = start.pen, start.memory.on(device), start.before.to(device)
-        batch, samples = len(targets), 1 if schooling.greedy else self.settings.samples
+        batch, samples = len(targets), 1 if schooling.exact else self.settings.samples
+        greedy = schooling.exact and self.rng.random() < GREEDY_SHARE
         drawn: list[Stroke] = []
         lessons: list[Choice] = []
-        found: list[Bends] = []
+        lost: list[Losses] = []
         follows: list[NDArray[np.bool_]] = []
         steps = min(self.settings.unroll, start.left)
         kept, painted = self.rng.integers(1, steps + 1, batch), np.empty_like(targets)
@@ -217,14 +221,13 @@ class Actor:
             left = torch.full((batch,), start.left - step, device=device)
             advanced = self.policy.remember(view, before, left, memory)
             count, pen = batch * samples, world.pen
-            stroke = decode_stroke(self.policy, view, left, advanced, pen, ANY_WIDTH, count, greedy=schooling.greedy)
+            stroke = decode_stroke(self.policy, view, left, advanced, pen, ANY_WIDTH, count, greedy)
             drawn.append(stroke)
             went, memory = stroke.choice.at(first), stroke.memory.chosen(torch.as_tensor(first, device=device))
-            if schooling.greedy:
-                begun = self.begun(world, stroke, 1)[:, 0]
-                found.append(bends(cast(LeanPolicy, self.policy), view, stroke, world, begun))
+            if schooling.exact:
+                lost.append(losses(world, self.begun(world, stroke, 1)[:, 0], start.left - step))
             if schooling.trials:
-                lesson = self.lesson(world, stroke, schooling.trials)
+                lesson = self.lesson(world, stroke, schooling.trials, start.left - step)
                 follow = self.rng.random(batch) < schooling.follow
                 lessons.append(lesson)
                 follows.append(follow)
@@ -246,7 +249,7 @@ class Actor:
             stacked(lessons) if lessons else None,
             np.stack(follows) if follows else None,
             version,
-            Bends(*(np.concatenate(parts) for parts in zip(*found, strict=True))) if found else None,
+            Losses(*(np.stack(parts) for parts in zip(*lost, strict=True))) if lost else None,
         )
 
     def begun(self, world: Environment, stroke: Stroke, samples: int) -> Choices:
@@ -255,8 +258,15 @@ class Actor:
         start = np.where(stroke.jumped[:, None], location(stroke.jump[:, END_CELL]), pens)
         return choices_of(stroke.jumped, start, stroke.paint).reshape(len(world.targets), samples, 9)
 
-    def lesson(self, world: Environment, stroke: Stroke, trials: int) -> Choice:
-        """Return the strokes (B,) that the teacher finds, beginning with those that the policy drew (B·K)."""
+    def lesson(self, world: Environment, stroke: Stroke, trials: int, left: int) -> Choice:
+        """Return the strokes (B,) that the teacher finds, beginning with those that the policy drew (B·K).
+
+        Args:
+            world: The canvases.
+            stroke: What was drawn.
+            trials: The teacher's tries a canvas.
+            left: Strokes still to paint.
+        """
         given = (
             world.canvases,
             world.targets,
@@ -269,7 +279,7 @@ class Actor:
         if self.policy.kind.colour:
             found = teach_colour(*given)
             return Choice(*coloured_actions(found.choices, found.levels))
-        choices, _ = teach(*given)
+        choices, _ = teach(*given, excess(left))
         return Choice(*actions_of(choices))
 
 

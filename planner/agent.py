@@ -11,6 +11,7 @@ import torch
 
 from planner import checkpoint, search
 from planner.actions import WidthLimits
+from planner.environment import Environment
 from planner.episode import Luck, rollout
 from planner.program import Provenance, StrokeProgram
 from planner.search import Tuning
@@ -35,8 +36,12 @@ BATCH: Final = 128
 """Rollouts that are advanced together, at most."""
 DREAMING: Final = (0.8, 0.3)
 """Of the first stroke of a dream, and of those after it: what is painted is chosen freely, and then done with care."""
+PLACING: Final = 0.45
+"""Share of the renders that is spent on placing strokes one by one, before they are improved jointly."""
+SAMPLING: Final = 0.3
+"""Share of the renders for a stroke that goes into the policy's proposals, the rest into changes of the best."""
 MOST_PLACED: Final = 300
-"""Renders that pure search spends on placing a stroke, at most."""
+"""Renders for placing a stroke, at most."""
 # Tuned on MNIST's last 5000 training images, as are the numbers above.
 BRIEF: Final = Tuning(coarse_px=3.0, fine_px=0.5, newton=0.9, replace=0.1)
 THOROUGH: Final = Tuning(coarse_px=4.0, fine_px=0.7, newton=0.45, replace=0.1)
@@ -146,19 +151,33 @@ class Agent:
             continuations: How many programs, each from other random numbers.
         """
         rng = np.random.default_rng(seed)
+        each = max(3, min(MOST_PLACED, round(PLACING * renders / strokes)))
         if self.policy is None:
-            each = max(1, min(MOST_PLACED, round(0.45 * renders / strokes)))
             begun = [search.place(canvas, target, strokes, each, rng, limits) for _ in range(continuations)]
-            left = renders - each * strokes
         else:
-            # At most two policy steps a stroke, a jump's and its own; the rest of a quarter goes into samples.
-            samples = max(1, min(MOST_SAMPLES, round(renders / 4 / strokes) - 2))
+            # At most two policy steps a stroke, a jump's and its own.
+            samples = max(1, min(MOST_SAMPLES, round(SAMPLING * each) - 2))
+            trials = max(0, each - 2 - samples)
+
+            def settle(world: Environment, strokes: Array, left: int) -> Array:
+                given = zip(world.canvases, world.targets, search.to_curves(strokes), strict=True)
+                return search.to_strokes(np.stack([search.settle(*one, trials, rng, limits, left) for one in given]))
+
             targets, canvases = (np.repeat(image[None], continuations, axis=0) for image in (target, canvas))
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                found = rollout(self.policy, targets, canvases, strokes, limits, samples, (TEMPERATURE, TEMPERATURE))
+                found = rollout(
+                    self.policy,
+                    targets,
+                    canvases,
+                    strokes,
+                    limits,
+                    samples,
+                    (TEMPERATURE, TEMPERATURE),
+                    settle=settle if trials else None,
+                )
             begun = [search.to_curves(program) for program in found]
-            left = renders - strokes * (samples + 2)
+        left = renders - each * strokes
         tuning = BRIEF if left < BRIEF_RENDERS * strokes else THOROUGH
         better = [search.improve(canvas, target, curves, max(0, left), rng, limits, tuning) for curves in begun]
         return [useful(search.to_strokes(curves), canvas, target) for curves in better]

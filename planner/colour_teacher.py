@@ -19,6 +19,7 @@ from planner.teacher import (
     actions_of,
     allowed_from,
     mutate,
+    pressures_of,
     propose,
 )
 from sim.canvas import Image, cover_stroke
@@ -49,7 +50,7 @@ def _gain(canvas, target, coverage, choice, pressure_before, allowed, radii, pre
         return -1e9
     stroke[0:6] = choice[1:7] * CELL_PX
     stroke[7] = radii[choice[7]] * pressures[choice[8]]
-    ramps = choice[0] == 0 and not np.isnan(pressure_before)
+    ramps = choice[0] == 0 and pressure_before >= 0
     stroke[6] = radii[choice[7]] * pressure_before if ramps else stroke[7]
     top, bottom, left, right = cover_stroke(coverage, stroke)
     gain, squares = 0.0, 1e-9
@@ -135,7 +136,7 @@ def teach_colour(
     allowed = allowed_from(pen, limits)
     pens = np.rint(pen.position * GRID).astype(np.int64)
     choices, levels, gains = _improve(
-        canvases, targets, pens, pen.pressure, allowed, started, trials, rng, RADII, SHARES, CANONICAL
+        canvases, targets, pens, pressures_of(pen), allowed, started, trials, rng, RADII, SHARES, CANONICAL
     )
     return Lesson(choices, levels, gains / (3 * CANVAS_PX * CANVAS_PX))
 

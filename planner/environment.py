@@ -39,9 +39,11 @@ class Environment:
         self.engine = engine
         """What paints."""
 
-    def errors(self) -> np.ndarray:
-        """Return the mean squared errors (n,) over the canvas and its colours."""
+    def errors(self, excess: float = 1.0) -> np.ndarray:
+        """Return the mean squared errors (n,) over the canvas and its colours; `excess` as in `planner.foresight`."""
         difference = (self.canvases - self.targets).reshape(len(self.targets), -1)
+        if excess != 1:
+            difference = difference * np.where(difference < 0, np.float32(excess**0.5), np.float32(1))
         errors: np.ndarray = np.einsum("ij,ij->i", difference, difference) / difference.shape[1]
         return errors
 

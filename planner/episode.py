@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from planner.actions import WidthLimits
+from planner.actions import Pen, WidthLimits
 from planner.environment import Engine, Environment
+from planner.foresight import excess
 from planner.policy import NOISE, Policy
 from planner.rollout import Choice, decode_stroke, no_action, try_strokes
 from sim.canvas import Image, paint_batch
-from sim.stroke import Array
+from sim.stroke import END, Array
+
+Settle = Callable[[Environment, Array, int], Array]
+"""Changes strokes (n, 12) that are about to be painted; also given how many are left, these among them."""
 
 
 class Luck(NamedTuple):
@@ -46,6 +50,7 @@ def play(
     temperatures: tuple[float, float] = (1.0, 1.0),
     luck: Luck | None = None,
     engine: Engine = paint_batch,
+    settle: Settle | None = None,
 ) -> Iterator[tuple[Choice, Array]]:
     """Yield stroke by stroke what one rollout each chooses (n,), and the strokes (n, 12) that it paints.
 
@@ -59,6 +64,7 @@ def play(
         temperatures: Of the sampling of the first stroke, and of those after it.
         luck: Of an unconditional policy, with one sample a canvas; None for no noise and PyTorch's random numbers.
         engine: What paints.
+        settle: What changes the strokes before they are painted; None for nothing. The policy sees what they become.
     """
     count, tries, device = len(canvases), max(1, samples), policy.device
     assert targets is not None or tries == 1, "without a target no sample is better than another"
@@ -84,11 +90,19 @@ def play(
             chance=None if luck is None else luck.chance[:, step],
         )
         tried, painted = try_strokes(world, drawn, tries)
-        best = tried.errors().reshape(count, tries).argmin(axis=1) + np.arange(count) * tries
-        world.take(tried, best)
+        # In colour a later stroke can mend what an earlier one covered.
+        weight = 1.0 if policy.kind.colour else excess(strokes - step)
+        best = tried.errors(weight).reshape(count, tries).argmin(axis=1) + np.arange(count) * tries
+        final = painted[best]
+        if settle is None:
+            world.take(tried, best)
+        else:
+            final = settle(world, final, strokes - step)
+            engine(world.canvases, final[:, None])
+            world.pen = Pen(final[:, END], tried.pen.pressure[best])
         memory = drawn.memory.chosen(torch.as_tensor(best, device=device))
         before = torch.as_tensor(drawn.paint[best], device=device)
-        yield drawn.choice.at(best), painted[best]
+        yield drawn.choice.at(best), final
 
 
 def rollout(*given: Any, **more: Any) -> Array:

@@ -175,13 +175,6 @@ class LeanPolicy(Policy):
         constant = functional.log_softmax(share, dim=1) + sharp.log() - sharp * places.square().sum(2, True) / 2
         return torch.logsumexp(torch.cat((sharp * places, -sharp, constant), dim=2) @ self.moments, dim=1)
 
-    def begin_bends(self) -> None:
-        """Let the mixture alone choose control points: what chose them before falls silent."""
-        query = self.queries["control"]
-        nn.init.zeros_(query.weight)  # type: ignore[arg-type]
-        nn.init.zeros_(query.bias)  # type: ignore[arg-type]
-        nn.init.ones_(self.bent)
-
 
 def mixer() -> nn.Sequential:
     """Return what mixes a choice into the decoder's state."""

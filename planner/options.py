@@ -52,14 +52,16 @@ def check(args: Args) -> None:
         raise InputError(f"--population --device {args.device}: its members learn on CPUs; drop one of them")
     if args.mnist_share is not None and not 0 < args.mnist_share <= 1:
         raise InputError(f"--mnist-share {args.mnist_share}: give a number above 0, at most 1")
-    if args.part == "bends" and (args.net != "lean" or args.colour or args.unconditional):
-        raise InputError("--part bends: learns in black, on targets and in the lean net; drop the option that differs")
-    given = args.imitation_updates or args.critic_updates or args.imitation or args.recordings
-    if args.part == "bends" and (given or args.engine != "solid"):
-        raise InputError(
-            "--part bends: learns from solid strokes alone, in --updates; drop imitation, --critic-updates, "
-            "--recordings and --engine"
-        )
+    if args.gradient == "exact":
+        if args.colour or args.unconditional or args.engine != "solid":
+            raise InputError(
+                "--gradient exact: learns in black, on targets and from solid strokes; drop the option that differs"
+            )
+        if args.imitation_updates or args.critic_updates or args.imitation or args.samples > 1:
+            raise InputError(
+                "--gradient exact: learns in --updates alone, from all choices at once; drop imitation, "
+                "--critic-updates and --samples"
+            )
     if args.colour and args.recordings:
         raise InputError("--colour --recordings: recorded paintings are read in grey; drop one of them")
     if args.unconditional and args.error_reward:

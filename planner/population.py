@@ -24,7 +24,7 @@ from planner.cluster import connect
 from planner.datasets import Source
 from planner.options import words_of
 from planner.schedule import total
-from planner.training import Run, begin, go_on
+from planner.training import Run, begin
 from planner.training_state import State
 from planner.validation import validate
 from sim.errors import InputError
@@ -76,7 +76,7 @@ class Member:
     def take(self, folder: Path, settings: Mapping[str, Any], number: int) -> None:
         """Go on from a checkpoint, of its own or of a better one, with these settings and with other random numbers."""
         state = self.run.state
-        go_on(self.given, state, folder)
+        state.go_on(folder)
         seed = int(np.random.SeedSequence((self.given.seed, number, state.update)).generate_state(1)[0])
         torch.manual_seed(seed)
         state.rng, state.acting = np.random.default_rng(seed), None

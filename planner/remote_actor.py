@@ -97,16 +97,16 @@ def pack(trajectory: Trajectory) -> bytes:
         lesson,
         trajectory.followed,
         trajectory.version,
-        trajectory.bends,
+        trajectory.losses,
     )
     return zlib.compress(pickle.dumps(content, pickle.HIGHEST_PROTOCOL), LEVEL)
 
 
 def unpack(content: bytes) -> Trajectory:
     """Return the trajectory that was packed. The bytes are trusted: they come from the learner's own actors."""
-    start, drawn, log_probability, lesson, followed, version, found = pickle.loads(zlib.decompress(content))
+    start, drawn, log_probability, lesson, followed, version, lost = pickle.loads(zlib.decompress(content))
     wide = _cast(drawn, np.int64)
-    return Trajectory(start, wide, log_probability, lesson and _cast(lesson, np.int64), followed, version, found)
+    return Trajectory(start, wide, log_probability, lesson and _cast(lesson, np.int64), followed, version, lost)
 
 
 def _cast(choice: Choice, kind: Any) -> Choice:

@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from planner.actions import CANVAS_PX, WidthLimits
+from planner.foresight import excess, squared
 from sim.canvas import Image, cover_stroke, nearest_on, pieces_of
 from sim.stroke import COLOUR, COLUMNS, CONTROL, END, PRESSURE_END, PRESSURE_START, SIZE, START, Array
 
@@ -21,6 +22,8 @@ Curves = NDArray[np.float64]
 """(n, 8) start, control and end x, y and the radius at start and end, in pixels of the 64-pixel canvas."""
 
 BLACK: Final = np.float32(0.0)
+PLAIN: Final = np.float32(1.0)
+"""Weight of ink where none belongs, once all strokes are placed."""
 NARROWEST_PX: Final = 0.5
 """Narrowest width that search paints: half a pixel; thinner lines are fainter, not finer."""
 WIDEST_PX: Final = 16.0
@@ -50,7 +53,7 @@ class Tuning:
 
 
 @njit(cache=True, fastmath=True)
-def _gain(canvas, target, coverage, curve):  # type: ignore[no-untyped-def]
+def _gain(canvas, target, coverage, curve, weight=PLAIN):  # type: ignore[no-untyped-def]
     """Return by how much a stroke lowers the summed squared error of `canvas`; leaves `coverage` clear."""
     top, bottom, left, right = cover_stroke(coverage, curve)
     gain = np.float32(0)
@@ -59,7 +62,7 @@ def _gain(canvas, target, coverage, curve):  # type: ignore[no-untyped-def]
         for column in range(left, right):
             before = paper[column] - wanted[column]
             after = before + cover[column] * (BLACK - paper[column])
-            gain += before * before - after * after
+            gain += squared(before, weight) - squared(after, weight)
             cover[column] = 0
     return gain
 
@@ -131,29 +134,40 @@ def _darken(canvas, coverage, curve):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _settle(canvas, target, coverage, curve, trials, rng, narrowest, widest, weight):  # type: ignore[no-untyped-def]
+    """Improve a stroke that is not painted yet by random changes, ever smaller ones; `weight` as in `_gain`."""
+    trial, best_gain = np.empty(8), _gain(canvas, target, coverage, curve, weight)
+    for attempt in range(1, trials):
+        trial[:] = curve
+        progress = attempt / trials
+        _mutate(trial, 3.0 * (1 - progress) + 0.4 * progress, narrowest, widest, rng)
+        gain = _gain(canvas, target, coverage, trial, weight)
+        if gain > best_gain:
+            best_gain = gain
+            curve[:] = trial
+
+
+@njit(cache=True)
 def _place(canvas, target, curves, trials, rng, narrowest, widest):  # type: ignore[no-untyped-def]
     """Fill `curves` one by one, each the best of `trials`: proposals, then changes of the best; paints on `canvas`."""
     coverage = np.zeros(canvas.shape, np.float32)
     places = np.empty((canvas.size, 2))
     trial = np.empty(8)
     for index in range(len(curves)):
+        weight = excess(len(curves) - index)
         count = _missing(canvas, target, places)
         if not count:  # nothing is missing: paint over what is there, which changes nothing
             curves[index] = curves[index - 1] if index else np.full(8, narrowest)
             continue
         best_gain = -1e9
         proposals = max(1, int(0.3 * trials))
-        for attempt in range(trials):
-            if attempt < proposals:
-                _propose(trial, places, count, narrowest, widest, rng)
-            else:
-                trial[:] = curves[index]
-                progress = (attempt - proposals) / (trials - proposals)
-                _mutate(trial, 3.0 * (1 - progress) + 0.4 * progress, narrowest, widest, rng)
-            gain = _gain(canvas, target, coverage, trial)
+        for _ in range(proposals):
+            _propose(trial, places, count, narrowest, widest, rng)
+            gain = _gain(canvas, target, coverage, trial, weight)
             if gain > best_gain:
                 best_gain = gain
                 curves[index] = trial
+        _settle(canvas, target, coverage, curves[index], trials - proposals, rng, narrowest, widest, weight)
         _darken(canvas, coverage, curves[index])
 
 
@@ -339,6 +353,25 @@ def place(
     curves = np.empty((strokes, 8))
     _place(canvas.copy(), target, curves, trials, rng, *radii(limits))
     return curves
+
+
+def settle(
+    canvas: Image, target: Image, curve: Curves, trials: int, rng: np.random.Generator, limits: WidthLimits, left: int
+) -> Curves:
+    """Return a curve (8,) that is not painted yet improved by random changes.
+
+    Args:
+        canvas: (64, 64) what is painted so far.
+        target: (64, 64).
+        curve: (8,)
+        trials: Renders, one of them of the curve as it is.
+        rng: Of the changes.
+        limits: Widths that the brush can paint.
+        left: Strokes still to paint, this one among them.
+    """
+    better, coverage = curve.copy(), np.zeros_like(canvas)
+    _settle(canvas, target, coverage, better, trials, rng, *radii(limits), excess(left))
+    return better
 
 
 def improve(

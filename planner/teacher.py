@@ -25,6 +25,7 @@ from planner.actions import (
     Pen,
     WidthLimits,
 )
+from planner.foresight import squared
 from sim.canvas import Image, cover_stroke
 
 Choices = NDArray[np.int64]
@@ -43,14 +44,17 @@ CANONICAL: Final = np.array(
 
 
 @njit(cache=True, fastmath=True)
-def gain_of(canvas, target, coverage, choice, pressure_before, allowed, radii, pressures, stroke):  # type: ignore[no-untyped-def]
-    """Return by how much a choice lowers the summed squared error; −1e9 where the brush cannot paint it."""
+def gain_of(canvas, target, coverage, choice, pressure_before, allowed, radii, pressures, stroke, excess):  # type: ignore[no-untyped-def]
+    """Return by how much a choice lowers the summed squared error, with `excess` as in `planner.foresight`.
+
+    It is −1e9 where the brush cannot paint it.
+    """
     if not allowed[choice[7], choice[8]]:
         return -1e9
     radius = radii[choice[7]]
     stroke[0:6] = choice[1:7] * CELL_PX
     stroke[7] = radius * pressures[choice[8]]
-    ramps = choice[0] == 0 and not np.isnan(pressure_before)
+    ramps = choice[0] == 0 and pressure_before >= 0
     stroke[6] = radius * pressure_before if ramps else stroke[7]
     top, bottom, left, right = cover_stroke(coverage, stroke)
     gain = np.float32(0)
@@ -58,7 +62,7 @@ def gain_of(canvas, target, coverage, choice, pressure_before, allowed, radii, p
         for column in range(left, right):
             before = canvas[row, column] - target[row, column]
             after = before - coverage[row, column] * canvas[row, column]
-            gain += before * before - after * after
+            gain += squared(before, excess) - squared(after, excess)
             coverage[row, column] = 0
     if gain > 0 and choice[0] == 1:
         gain *= np.float32(1 - JUMP_COST)
@@ -101,7 +105,9 @@ def mutate(choice, pen, rng):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _improve(canvases, targets, pens, pressures_before, allowed, started, trials, rng, radii, pressures, canonical):  # type: ignore[no-untyped-def]
+def _improve(  # type: ignore[no-untyped-def]
+    canvases, targets, pens, pressures_before, allowed, started, trials, rng, radii, pressures, canonical, excess
+):
     batch, proposals = started.shape[:2]
     coverage = np.zeros(canvases.shape[1:], np.float32)
     stroke = np.empty(8)
@@ -127,7 +133,8 @@ def _improve(canvases, targets, pens, pressures_before, allowed, started, trials
             else:
                 trial[:] = best
                 mutate(trial, pen, rng)
-            gain = gain_of(canvas, target, coverage, trial, before, allowed[trial[0], item], radii, pressures, stroke)
+            may = allowed[trial[0], item]
+            gain = gain_of(canvas, target, coverage, trial, before, may, radii, pressures, stroke, excess)
             if gain > best_gain:
                 best_gain = gain
                 best[:] = trial
@@ -157,6 +164,11 @@ def actions_of(choices: Choices) -> tuple[NDArray[np.bool_], Actions, Actions]:
     return choices[:, 0] == 1, jumps, paints
 
 
+def pressures_of(pen: Pen) -> NDArray[np.float64]:
+    """Return the pens' pressures (n,), −1 where there is none: code compiled for fast sums takes no notice of NaN."""
+    return np.nan_to_num(pen.pressure, nan=-1.0)
+
+
 def allowed_from(pen: Pen, limits: WidthLimits) -> NDArray[np.bool_]:
     """Return (2, n, 6, 10): which pairs of size and pressure n pens can paint, without a jump and after one."""
     return np.stack((limits.allowed(pen.pressure), limits.allowed(np.full(len(pen.pressure), np.nan))))
@@ -170,6 +182,7 @@ def teach(
     trials: int,
     rng: np.random.Generator,
     limits: WidthLimits,
+    excess: float = 1.0,
 ) -> tuple[Choices, NDArray[np.float64]]:
     """Search for the next stroke of each canvas: proposals, then random changes of the best.
 
@@ -181,6 +194,7 @@ def teach(
         trials: Strokes tried a canvas, a quarter of them new proposals.
         rng: Of the random changes.
         limits: Widths that the brush can paint.
+        excess: As in `planner.foresight`.
 
     Returns:
         choices: (n, 9) the best found.
@@ -189,6 +203,17 @@ def teach(
     allowed = allowed_from(pen, limits)
     pens = np.rint(pen.position * GRID).astype(np.int64)
     best, gains = _improve(
-        canvases, targets, pens, pen.pressure, allowed, started, trials, rng, RADII, SHARES, CANONICAL
+        canvases,
+        targets,
+        pens,
+        pressures_of(pen),
+        allowed,
+        started,
+        trials,
+        rng,
+        RADII,
+        SHARES,
+        CANONICAL,
+        np.float32(excess),
     )
     return best, gains / (CANVAS_PX * CANVAS_PX)

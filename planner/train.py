@@ -70,9 +70,9 @@ class Args:
     """Weight of imitation at the start of the last stage; falls to 0 along it."""
     trials: int = 60
     """Tries a canvas of the search that is imitated."""
-    part: Literal["all", "bends"] = "all"
-    """Part of the net that learns: all of it, or in --updates updates only the mixture that chooses control points,
-    from what every one of them would earn. It then chooses alone: whatever else did in --weights falls silent."""
+    gradient: Literal["sampled", "exact"] = "sampled"
+    """The policy gradient in --updates: of the strokes drawn and their rewards, or the exact one of what the policy may
+    expect to lose of squared error, for which hundreds of other strokes are painted beside each."""
 
     batch: int = 16
     """Episodes an update."""

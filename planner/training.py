@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -11,11 +11,10 @@ import torch
 from planner import checkpoint, datasets, device
 from planner.acting import Acting, Actor, Schooling, Trajectory
 from planner.actors import Actors
-from planner.bends import LESSONS, Lessons, bend_loss
 from planner.demonstrations import Demonstrations, demonstrate
 from planner.discriminator import Discriminator, build_discriminator
 from planner.environment import ENGINES
-from planner.lean_policy import LeanPolicy
+from planner.exact_gradient import expected_loss
 from planner.learner import paint_again, policy_loss, teach_discriminator
 from planner.options import words_of
 from planner.policy import Kind, Policy, build
@@ -103,30 +102,12 @@ def begin(args: Args) -> State:
         args.engine,
     )
     state.parent = parent
-    if go_on(args, state, args.out):
+    if state.go_on(args.out):
         print(f"{args.out}: goes on at update {state.update}")
     words = words_of(args)
     if not state.history or state.history[-1]["words"] != words:
         state.history.append({"update": state.update, "words": words})
     return state
-
-
-def go_on(args: Args, state: State, folder: Path) -> bool:
-    """Take over the state that a folder holds, if it does, and make it ready for the part that is to learn.
-
-    Returns:
-        Whether there was one.
-
-    Raises:
-        InputError: There is one, but it cannot be gone on from.
-    """
-    found = state.go_on(folder)
-    if args.part == "bends":
-        for policy in (state.policy, state.average):
-            cast(LeanPolicy, policy).begin_bends()
-    else:
-        state.lessons = Lessons()
-    return found
 
 
 def initialise(policy: Policy, discriminator: Discriminator, path: Path) -> dict[str, Any]:
@@ -245,8 +226,8 @@ class Run:
         """
         state = self.state
         now = schedule(self.args, state.update)
-        if self.args.part == "bends":
-            return self.bend(now)
+        if self.args.gradient == "exact":
+            return self.exactly(now)
         state.discriminator.eval()  # spectral norm's estimate moves only where the discriminator learns
         log: dict[str, float] = {}
         loss = torch.zeros((), device=state.policy.device)
@@ -275,20 +256,18 @@ class Run:
         self.source.publish(state.policy, state.update)
         return {f"policy/{name}": value for name, value in log.items()}
 
-    def bend(self, now: Schedule) -> dict[str, float]:
-        """Let the choice of control points learn from one more trajectory and those before; return what to log."""
-        state, policy = self.state, cast(LeanPolicy, self.state.policy)
-        trajectory = self.source.next(Schooling(greedy=True))
-        assert trajectory.bends is not None
-        state.lessons.add(trajectory.bends)
-        log: dict[str, float] = {}
-        for _ in range(LESSONS):
-            loss, log = bend_loss(policy, state.lessons.draw(state.rng))
-            self.step(loss, now)
+    def exactly(self, now: Schedule) -> dict[str, float]:
+        """Learn from one batch of which every choice's gain is known; return what to log."""
+        state = self.state
+        trajectory = self.source.next(Schooling(exact=True))
+        painted = paint_again(trajectory, ENGINES[state.engine])
+        loss, log = expected_loss(state.policy, trajectory, painted, now.costs.entropy)
+        self.step(loss, now)
+        log |= self.judge(trajectory, painted.ends, None)
         state.steps += trajectory.log_probability.size
         state.update += 1
-        self.source.publish(policy, state.update)
-        return {f"bends/{name}": value for name, value in log.items()}
+        self.source.publish(state.policy, state.update)
+        return {f"policy/{name}": value for name, value in log.items()}
 
     def step(self, loss: torch.Tensor, now: Schedule) -> None:
         """Let the policy take a step down its loss; the critic alone in its own stage.

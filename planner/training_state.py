@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from planner import device
-from planner.bends import Lessons
 from planner.discriminator import Discriminator
 from planner.environment import EngineName
 from planner.policy import Policy
@@ -41,8 +40,6 @@ class State:
     discriminator_optimiser: torch.optim.Optimizer
     rng: np.random.Generator
     replay: Replay
-    lessons: Lessons = field(default_factory=Lessons)
-    """Strokes from which the choice of control points learns."""
     engine: EngineName = "solid"
     """What paints the episodes."""
     update: int = 0
@@ -108,7 +105,6 @@ class State:
             "torch_rng": torch.get_rng_state(),
             "device_rng": device.rng_state(self.policy.device),
             "replay": self.replay.state(),
-            "lessons": self.lessons.state(),
             "acting": self.acting,
             "update": self.update,
             "steps": self.steps,
@@ -140,7 +136,6 @@ class State:
             torch.set_rng_state(kept["torch_rng"])
             device.set_rng_state(kept.get("device_rng"), self.policy.device)
             self.replay.restore(kept["replay"])
-            self.lessons.restore(kept.get("lessons", []))
             self.acting = kept["acting"]
             self.update, self.steps = kept["update"], kept["steps"]
             self.seconds, self.history, self.parent = kept["seconds"], kept["history"], kept["parent"]

@@ -19,14 +19,13 @@ from planner.actions import ANY_WIDTH
 from planner.collection import shades
 from planner.discriminator import build_discriminator
 from planner.episode import rollout
-from planner.lean_policy import LeanPolicy
 from planner.policy import Kind, Policy, build
 from planner.training_state import alone
 from sim import mypaint
 from sim.errors import InputError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-BENDS = {"part": "bends", "imitation_updates": 0, "critic_updates": 0, "checkpoint_minutes": 9.0}
+EXACT = {"gradient": "exact", "samples": 1, "imitation_updates": 0, "critic_updates": 0, "checkpoint_minutes": 9.0}
 MYPAINT = {"engine": "mypaint", "strokes": 3, "unroll": 2, "checkpoint_minutes": 9.0}
 
 
@@ -106,9 +105,9 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pyte
         {"colour": True, "imitation": 0.1, "credit": "change", "begun_share": 0.5, "strokes": 3, "unroll": 2},
         MYPAINT | {"colour": True, "unconditional": True, "imitation_updates": 0},
         MYPAINT | {"imitation": 0.1, "credit": "change", "begun_share": 0.5},
-        BENDS | {"strokes": 3, "unroll": 2, "begun_share": 0.5},
+        EXACT | {"strokes": 3, "unroll": 2, "begun_share": 0.5},
     ],
-    ids=["line-art", "spiral", "unconditional", "colour", "unconditional-mypaint-colour", "mypaint", "bends"],
+    ids=["line-art", "spiral", "unconditional", "colour", "unconditional-mypaint-colour", "mypaint", "exact"],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, photos: Path, more: dict[str, object]) -> None:
     if "colour" in more:
@@ -128,20 +127,6 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, photos: Path,
     for network, again in zip(one[:2], other[:2], strict=True):
         state = again.state_dict()
         assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
-
-
-def test_where_bends_learn_nothing_else_chooses_control_points(tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    few = {"imitation_updates": 0, "critic_updates": 0, "strokes": 2}
-    weights = train.train(args(out, **few))
-    assert checkpoint.load(weights)[0].state_dict()["queries.control.weight"].any()
-    resumed, from_weights = args(out, **(BENDS | {"updates": 4, "strokes": 2})), args(tmp_path / "new", **BENDS)
-    from_weights.weights = str(weights)
-    for given in (resumed, from_weights):
-        policy, _, _ = checkpoint.load(train.train(given))
-        assert isinstance(policy, LeanPolicy)
-        assert policy.bent == 1
-        assert not any(part.any() for part in policy.queries["control"].parameters())
 
 
 def test_training_goes_on_from_shipped_weights_and_says_so(tmp_path: Path) -> None:
@@ -289,13 +274,14 @@ def test_a_gradient_that_is_not_a_number_changes_nothing(tmp_path: Path) -> None
         {"imitation_updates": 1},
         {"critic_updates": 1},
         {"imitation": 0.1},
+        {"samples": 2},
         {"engine": "mypaint"},
-        {"recordings": EXAMPLES},
+        {"unconditional": True},
     ],
 )
-def test_what_bends_do_not_learn_from_is_refused(tmp_path: Path, other: dict[str, object]) -> None:
-    with pytest.raises(InputError, match="--part bends: learns from solid strokes alone"):
-        train.train(args(tmp_path / "run", **(BENDS | other)))
+def test_what_the_exact_gradient_does_not_learn_from_is_refused(tmp_path: Path, other: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="--gradient exact: learns in"):
+        train.train(args(tmp_path / "run", **(EXACT | other)))
 
 
 def test_two_processes_cannot_train_in_one_folder(tmp_path: Path) -> None:

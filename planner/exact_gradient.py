@@ -1,0 +1,72 @@
+"""The exact policy gradient: what the policy may expect to lose, over all choices instead of those that were drawn."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from planner.acting import Trajectory
+from planner.actions import ANY_WIDTH
+from planner.learner import Painted
+from planner.policy import Policy, View
+from planner.rollout import Ready
+
+UNIT_PX2: Final = 10.0
+"""Summed squared error [px²] up to which a loss counts in proportion; a larger one by its logarithm, lest strokes right
+across a dense picture outweigh all else."""
+
+
+def expected_loss(
+    policy: Policy, trajectory: Trajectory, painted: Painted, entropy_cost: float
+) -> tuple[Tensor, dict[str, float]]:
+    """Return what the policy may expect to lose against the best choice of each component, and what to log.
+
+    In units of the error itself: a first stroke that goes wrong costs ten times what a last one does, which advantages
+    in units of a state's own spread hide.
+
+    Args:
+        policy: The learner's.
+        trajectory: What an actor did, with what other choices would have earned.
+        painted: What that painted.
+        entropy_cost: Of the entropy of each component, which is to stay high, as `--entropy-cost`.
+    """
+    start, device, every = trajectory.start, policy.device, trajectory.losses
+    assert every is not None
+    steps, batch = trajectory.log_probability.shape[:2]
+    target = torch.as_tensor(start.wanted, device=device)
+    views = policy.look(torch.as_tensor(painted.canvases, device=device).flatten(0, 1), target.repeat(steps, 1, 1))
+    each = [View(*parts) for parts in zip(*(torch.split(part, batch) for part in views), strict=True)]
+    memory, before = start.memory.on(device), start.before.to(device)
+    terms: dict[str, list[Tensor]] = {name: [] for name in every._fields}
+    entropies = []
+    for step, view in enumerate(each):
+        lost = [(torch.as_tensor(part[step], device=device).float() / UNIT_PX2).log1p() for part in every]
+        left = torch.full((batch,), start.left - step, device=device)
+        advanced = policy.remember(view, before, left, memory)
+        jumped, jump, paint = (torch.as_tensor(part, device=device) for part in trajectory.went(step))
+        ready = Ready.of(left, advanced, painted.pens[step], ANY_WIDTH, batch)
+        first = policy.decode(
+            ready.memory.hidden,
+            view,
+            ready.start,
+            ready.may_jump,
+            ready.widths,
+            torch.where(jumped[:, None], jump, paint),
+            last="end",
+        )
+        ready = ready.jumped(policy, view, jumped, jump)
+        second = policy.decode(ready.memory.hidden, view, ready.start, ready.may_jump, ready.widths, paint)
+        log_p = [*first.log_p, *second.log_p[1:]]
+        for name, one, other in zip(every._fields, log_p, lost, strict=True):
+            term = (one.exp() * other).sum(dim=1)
+            terms[name].append(term * jumped if name == "start" else term)
+        entropies.append(jumped * first.entropy + second.entropy)
+        memory, before = ready.memory, paint
+    sums = {name: torch.stack(parts).mean() for name, parts in terms.items()}
+    entropy = torch.stack(entropies).mean()
+    loss = torch.stack(list(sums.values())).sum() - entropy_cost * entropy
+    log = {f"lost_{name}": float(value.detach()) for name, value in sums.items()}
+    return loss, log | {"entropy": float(entropy.detach()), "jumps": float(np.mean(trajectory.drawn.jumped))}
