@@ -11,6 +11,7 @@ import torch
 
 from planner import checkpoint, search
 from planner.actions import WidthLimits
+from planner.curves import to_curves, to_strokes
 from planner.environment import Environment
 from planner.episode import Luck, rollout
 from planner.program import Provenance, StrokeProgram
@@ -160,8 +161,8 @@ class Agent:
             trials = max(0, each - 2 - samples)
 
             def settle(world: Environment, strokes: Array, left: int) -> Array:
-                given = zip(world.canvases, world.targets, search.to_curves(strokes), strict=True)
-                return search.to_strokes(np.stack([search.settle(*one, trials, rng, limits, left) for one in given]))
+                given = zip(world.canvases, world.targets, to_curves(strokes), strict=True)
+                return to_strokes(np.stack([search.settle(*one, trials, rng, limits, left) for one in given]))
 
             targets, canvases = (np.repeat(image[None], continuations, axis=0) for image in (target, canvas))
             with torch.random.fork_rng(devices=[]):
@@ -176,11 +177,11 @@ class Agent:
                     (TEMPERATURE, TEMPERATURE),
                     settle=settle if trials else None,
                 )
-            begun = [search.to_curves(program) for program in found]
+            begun = [to_curves(program) for program in found]
         left = renders - each * strokes
         tuning = BRIEF if left < BRIEF_RENDERS * strokes else THOROUGH
         better = [search.improve(canvas, target, curves, max(0, left), rng, limits, tuning) for curves in begun]
-        return [useful(search.to_strokes(curves), canvas, target) for curves in better]
+        return [useful(to_strokes(curves), canvas, target) for curves in better]
 
     def propose(
         self,

@@ -11,6 +11,7 @@ from calibration.calibration import Calibration
 from planner import search
 from planner.actions import CANVAS_PX, WidthLimits
 from planner.agent import AT_A_LOOK, Agent, Proposal, Verdict, useful
+from planner.curves import to_curves, to_strokes
 from planner.search import Tuning
 from sim.canvas import blank
 from sim.stroke import COLUMNS
@@ -126,9 +127,9 @@ class Choice:
 
     def _improved(self, strokes: Array, canvas: Grey, seed: int, renders: int) -> Proposal:
         """Return strokes (n, 12) improved jointly, those of no use left out."""
-        curves, rng = search.to_curves(strokes), np.random.default_rng(seed)
+        curves, rng = to_curves(strokes), np.random.default_rng(seed)
         curves = search.improve(canvas, self._target, curves, renders, rng, self._limits, AHEAD)
-        better = useful(search.to_strokes(curves), canvas, self._target)
+        better = useful(to_strokes(curves), canvas, self._target)
         return self._agent.proposal(self._target, canvas, better)
 
     def _cost(self, proposal: Proposal) -> float:

@@ -10,6 +10,7 @@ import pytest
 from planner import search
 from planner.actions import WidthLimits
 from planner.agent import Agent, useful
+from planner.curves import to_curves, to_strokes
 from planner.search import Tuning
 from planner.target import Target
 from sim.canvas import blank, paint, render
@@ -31,7 +32,7 @@ def error(strokes: np.ndarray, target: np.ndarray, canvas: np.ndarray | None = N
 
 def test_curves_and_strokes_are_the_same_picture(target: np.ndarray) -> None:
     (strokes,) = Agent.load("none").search(target, blank(64), 8, 0, LIMITS, 400)
-    again = search.to_strokes(search.to_curves(strokes))
+    again = to_strokes(to_curves(strokes))
     assert np.abs(render(again) - render(strokes)).max() < 1e-5
 
 
@@ -39,10 +40,10 @@ def test_improving_never_raises_the_error(target: np.ndarray) -> None:
     rng = np.random.default_rng(3)
     canvas = blank(64)
     curves = search.place(canvas, target, 6, 20, rng, LIMITS)
-    before = error(search.to_strokes(curves), target)
+    before = error(to_strokes(curves), target)
     for trials, newton in ((1, 1.0), (10, 0.5), (100, 1.0), (300, 0.0)):
         curves = search.improve(canvas, target, curves, trials, rng, LIMITS, Tuning(3.0, 0.5, newton, replace=0.1))
-        after = error(search.to_strokes(curves), target)
+        after = error(to_strokes(curves), target)
         assert after <= before + 1e-7
         before = after
 
@@ -95,7 +96,7 @@ def test_gauss_newton_equations_are_the_derivatives_of_the_error(target: np.ndar
         for column in range(8):
             shifted = np.repeat(curve[None], 2, axis=0)
             shifted[:, column] += (0.02, -0.02)
-            plus, minus = (64 * 64 * error(search.to_strokes(one[None]), target) for one in shifted)
+            plus, minus = (64 * 64 * error(to_strokes(one[None]), target) for one in shifted)
             numeric[column] = (plus - minus) / 0.04
         assert -2 * slope == pytest.approx(numeric, abs=0.12 * np.abs(numeric).max() + 0.3)
         assert np.array_equal(normal, normal.T)
@@ -105,7 +106,7 @@ def test_gauss_newton_equations_are_the_derivatives_of_the_error(target: np.ndar
 def test_gauss_newton_alone_finds_a_stroke_from_nearby() -> None:
     rng = np.random.default_rng(0)
     true = np.array([[12.0, 14.0, 40.0, 20.0, 48.0, 50.0, 3.0, 2.0]])
-    target = render(search.to_strokes(true))
+    target = render(to_strokes(true))
     near = true + 1.2
     found = search.improve(blank(64), target, near, 60, rng, WidthLimits(), Tuning(3.0, 0.5, 1.0, replace=0.0))
     assert np.abs(found - true).max() < 0.05
@@ -117,9 +118,9 @@ def test_a_stroke_of_no_use_is_put_where_ink_is_missing() -> None:
     lines[:, :6] = [[0.2, 0.2, 0.5, 0.2, 0.8, 0.2], [0.2, 0.8, 0.5, 0.8, 0.8, 0.8]]
     lines[:, 6], lines[:, 7:9] = 0.06, 1
     paint(target, lines)
-    twice = search.to_curves(lines[[0, 0]])
+    twice = to_curves(lines[[0, 0]])
     far, near = (
-        error(search.to_strokes(search.improve(blank(64), target, twice, 300, rng, LIMITS, tuning)), target)
+        error(to_strokes(search.improve(blank(64), target, twice, 300, rng, LIMITS, tuning)), target)
         for rng, tuning in (
             (np.random.default_rng(0), Tuning(1.0, 0.5, 0.9, replace=0.0)),
             (np.random.default_rng(0), Tuning(1.0, 0.5, 0.9, replace=0.1)),
