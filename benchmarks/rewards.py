@@ -21,11 +21,12 @@ from tqdm import tqdm
 
 from planner import checkpoint, datasets
 from planner.actions import WidthLimits
+from planner.beginning import begin
 from planner.collection import shades
 from planner.episode import rollout
 from planner.policy import Policy
 from planner.train import Args
-from planner.training import Run, begin
+from planner.training import Run
 from sim import whole_file
 from sim.canvas import Image, render
 

@@ -88,7 +88,7 @@ def begin(options: argparse.Namespace, actors: int, out: Path):  # type: ignore[
     )
     sets, _ = datasets.line_art(args.data, args.sets or None)
     out.mkdir()
-    return training.Run(args, training.begin(args), sets, None)
+    return training.Run(args, begin(args), sets, None)
 
 
 def together(options: argparse.Namespace, actors: int) -> tuple[float, float, int]:

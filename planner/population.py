@@ -20,11 +20,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from planner.beginning import begin
 from planner.cluster import connect
 from planner.datasets import Source
 from planner.options import words_of
 from planner.schedule import total
-from planner.training import Run, begin
+from planner.training import Run
 from planner.training_state import State
 from planner.validation import validate
 from sim.errors import InputError

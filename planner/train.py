@@ -147,7 +147,8 @@ def train(args: Args) -> Path:
     import torch
 
     from planner import datasets, device, recordings
-    from planner.training import Run, begin
+    from planner.beginning import begin
+    from planner.training import Run
     from planner.training_state import alone
     from sim import mypaint, whole_file
 

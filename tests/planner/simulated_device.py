@@ -22,6 +22,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils.backend_registration import _DummyBackendModule, _setup_privateuseone_for_python_backend
 
 from planner import datasets, device, train, training
+from planner.beginning import begin
 from planner.policy import Policy
 from planner.schedule import total
 from planner.validation import validate
@@ -98,7 +99,7 @@ def learn(forgotten: str = "", **more: object) -> None:
     with tempfile.TemporaryDirectory() as folder, simulated(), patch.object(device, "find", lambda _: DEVICE):
         args = train.Args(data=EXAMPLES, out=Path(folder), **(small | more))  # type: ignore[arg-type]
         sets, held = datasets.line_art(EXAMPLES)
-        state = training.begin(args)
+        state = begin(args)
         assert {each.device for each in (state.policy, state.average, state.discriminator)} == {DEVICE}
         forgetful = patch.object(torch, forgotten, lambda *given, device=None, **other: make(*given, **other))
         with forgetful if forgotten else contextlib.nullcontext(), training.Run(args, state, sets, None) as run:
@@ -110,7 +111,7 @@ def learn(forgotten: str = "", **more: object) -> None:
 
 def keep_random_numbers() -> None:
     """Write a checkpoint and go on from it; what was drawn on the device in between must not count."""
-    state = training.begin(train.Args(device="cpu", out=Path("nowhere")))
+    state = begin(train.Args(device="cpu", out=Path("nowhere")))
     module = Module()
     with tempfile.TemporaryDirectory() as folder, patch.object(Policy, "device", DEVICE):
         torch.manual_seed(7)

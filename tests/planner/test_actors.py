@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 import torch
 
-from planner import datasets, train, training
+from planner import datasets, train
 from planner.acting import Acting, Schooling, Trajectory
 from planner.actors import Actors
+from planner.beginning import begin
 from planner.policy import Kind, Policy, build
 from planner.remote_actor import RemoteActor, pack, unpack, weights_of
 from planner.shared_pictures import SharedPictures
@@ -203,11 +204,11 @@ def test_a_killed_learner_leaves_no_actor_and_goes_on_from_its_checkpoint(tmp_pa
     process.kill()
     process.communicate(timeout=30)
     assert wait_until(lambda: not any(map(alive, below)), 30)
-    state = training.begin(train.Args(out=out))
+    state = begin(train.Args(out=out))
     assert state.update >= 1
     last = train.Args(data=EXAMPLES, out=out, batch=2, strokes=3, actors=1, updates=state.update + 2)
     assert train.train(last).exists()
-    assert training.begin(last).update == state.update + 2
+    assert begin(last).update == state.update + 2
 
 
 def test_ctrl_c_ends_learner_and_actors_without_a_trace(tmp_path: Path) -> None:

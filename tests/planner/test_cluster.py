@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from planner import cluster, training
+from planner import cluster
+from planner.beginning import begin
 from planner.train import Args
 from sim.errors import InputError
 from tests.planner.test_actors import EXAMPLES, alive, descendants, wait_until
@@ -131,13 +132,13 @@ def test_a_run_goes_on_when_an_actor_a_node_and_the_learner_are_killed(
         learner.process.kill()
         learner.process.wait()
 
-    kept = training.begin(Args(out=tmp_path / "run")).update
+    kept = begin(Args(out=tmp_path / "run")).update
     assert kept > 20
     again = Learner(address, env, tmp_path / "run", "--updates", kept + 2)
     assert wait_until(lambda: again.process.poll() is not None), again.told
     assert again.process.returncode == 0, again.told
     assert f"goes on at update {kept}" in again.told
-    assert training.begin(Args(out=tmp_path / "run")).update == kept + 2
+    assert begin(Args(out=tmp_path / "run")).update == kept + 2
     assert wait_until(lambda: not any(map(alive, head.painters())))
 
 
@@ -145,7 +146,7 @@ def test_a_local_cluster_needs_no_address(env: dict[str, str], tmp_path: Path) -
     learner = Learner("local", env, tmp_path / "run", "--updates", 3)
     assert wait_until(lambda: learner.process.poll() is not None, 120), learner.told
     assert learner.process.returncode == 0, learner.told
-    assert training.begin(Args(out=tmp_path / "run")).update == 3
+    assert begin(Args(out=tmp_path / "run")).update == 3
 
 
 def test_an_address_that_does_not_answer_is_told_at_once(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from planner import device, train, training
+from planner import device, train
+from planner.beginning import begin
 from planner.options import check
 from sim.errors import InputError
 
@@ -61,14 +62,14 @@ def test_the_random_numbers_of_a_device_are_kept(elsewhere: ProcessPoolExecutor)
 
 def test_a_checkpoint_of_a_device_that_is_gone_is_read(tmp_path: Path) -> None:
     args = train.Args(data=EXAMPLES, out=tmp_path, device="cpu")
-    state = training.begin(args)
+    state = begin(args)
     state.keep(tmp_path)
     kept = torch.load(tmp_path / "state.pt", weights_only=True)
     torch.save(kept | {"device_rng": torch.zeros(16, dtype=torch.uint8)}, tmp_path / "state.pt")
-    assert training.begin(args).policy.device.type == "cpu"
+    assert begin(args).policy.device.type == "cpu"
     del kept["device_rng"]
     torch.save(kept, tmp_path / "state.pt")
-    assert training.begin(args).update == 0, "one from before devices were kept is read, too"
+    assert begin(args).update == 0, "one from before devices were kept is read, too"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from planner import checkpoint, datasets, train, training
+from planner import checkpoint, datasets, train
+from planner.beginning import begin
 from planner.population import FACTORS, FOLDER, Member
 from planner.train import Args
 from sim.errors import InputError
@@ -67,7 +68,7 @@ def test_the_worse_member_goes_on_from_the_better_with_perturbed_settings(tmp_pa
             assert any(after[name] == pytest.approx(before[name] * factor) for factor in FACTORS)
     _, _, about = checkpoint.load(out / "run.safetensors")
     assert about["updates"] == 24
-    assert training.begin(args(out)).update == 24
+    assert begin(args(out)).update == 24
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import torch
 
 from planner import checkpoint, datasets, evaluate, recordings, train, training
 from planner.actions import ANY_WIDTH
+from planner.beginning import begin
 from planner.collection import shades
 from planner.discriminator import build_discriminator
 from planner.episode import rollout
@@ -58,11 +59,11 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
         time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    state = training.begin(args(out))
+    state = begin(args(out))
     assert state.update >= 4
     last = args(out, imitation_updates=3, critic_updates=0, updates=state.update)
     assert train.train(last).exists()
-    assert training.begin(last).update == state.update + 3
+    assert begin(last).update == state.update + 3
 
 
 def test_an_interrupted_run_keeps_its_state_and_says_so(tmp_path: Path) -> None:
@@ -79,11 +80,11 @@ def test_an_interrupted_run_keeps_its_state_and_says_so(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "Traceback" not in told
     assert told.strip().splitlines()[-1].startswith("spiral-train: stopped; the same command goes on")
-    assert training.begin(args(out)).update >= 1
+    assert begin(args(out)).update >= 1
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    state = training.begin(args(tmp_path))
+    state = begin(args(tmp_path))
     state.keep(tmp_path)
     whole = (tmp_path / "state.pt").read_bytes()
 
@@ -117,7 +118,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, photos: Path,
     broken.mkdir(parents=True)
     first = args(broken, updates=4, **more)
     sets, _ = (datasets.colour if first.colour else datasets.line_art)(first.data)
-    with training.Run(first, training.begin(first), sets, None) as run:
+    with training.Run(first, begin(first), sets, None) as run:
         for _ in range(3):
             run.update()
         run.keep()
@@ -196,18 +197,18 @@ def test_what_does_not_go_with_colour_is_refused(tmp_path: Path, photos: Path, d
 
 
 def test_a_run_goes_on_with_its_own_colours_and_engine_only(tmp_path: Path, photos: Path) -> None:
-    state = training.begin(args(tmp_path))
+    state = begin(args(tmp_path))
     state.keep(tmp_path)
     with pytest.raises(InputError, match="colour False there, True here"):
-        training.begin(args(tmp_path, data=photos, colour=True))
+        begin(args(tmp_path, data=photos, colour=True))
     with pytest.raises(InputError, match="engine solid there, mypaint here"):
-        training.begin(args(tmp_path, engine="mypaint"))
+        begin(args(tmp_path, engine="mypaint"))
     before = torch.load(tmp_path / "state.pt", weights_only=True)
     del before["kind"]["engine"]  # as it was before there was a choice
     torch.save(before, tmp_path / "state.pt")
-    assert training.begin(args(tmp_path)).engine == "solid"
+    assert begin(args(tmp_path)).engine == "solid"
     with pytest.raises(InputError, match="engine solid there, mypaint here"):
-        training.begin(args(tmp_path, engine="mypaint"))
+        begin(args(tmp_path, engine="mypaint"))
 
 
 def test_weights_in_colour_are_not_measured_in_black(tmp_path: Path, photos: Path) -> None:
@@ -247,7 +248,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_checkpoint(tmp_
     whole = (tmp_path / "run" / "state.pt").read_bytes()
     sets, _ = datasets.line_art(EXAMPLES)
     given = args(tmp_path / "run", updates=9)
-    with training.Run(given, training.begin(given), sets, None) as run:
+    with training.Run(given, begin(given), sets, None) as run:
         with torch.no_grad():
             run.state.policy.critic.weight.fill_(float("nan"))
         with pytest.raises(
@@ -260,7 +261,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_checkpoint(tmp_
 def test_a_gradient_that_is_not_a_number_changes_nothing(tmp_path: Path) -> None:
     sets, _ = datasets.line_art(EXAMPLES)
     given = args(tmp_path)
-    with training.Run(given, training.begin(given), sets, None) as run:
+    with training.Run(given, begin(given), sets, None) as run:
         before = {name: part.clone() for name, part in run.state.policy.state_dict().items()}
         run.state.policy.heads["flag"].weight.register_hook(lambda slope: slope * float("nan"))
         with pytest.raises(InputError, match="update 0: the loss or its gradient is not finite"):
