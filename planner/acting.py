@@ -24,8 +24,6 @@ from sim.canvas import Image
 STROKES: Final = {"mnist": 8, "omniglot": 12, "quickdraw": 20, "kanji": 20, "celeba": 20, "faces": 20}
 """Strokes an episode by data set, unless one number is given for all."""
 OTHERS_STROKES: Final = 12
-GREEDY_SHARE: Final = 0.5
-"""Share of the trajectories for the exact gradient in which the policy paints what it holds likeliest."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,8 @@ class Schooling:
     follow: float = 0.0
     """Share of the episodes that go on from the teacher's stroke."""
     exact: bool = False
-    """Whether what every other choice would have earned is written down. One stroke a canvas is chosen then: of half of
-    the trajectories what the policy holds likeliest, as it paints alone."""
+    """Whether what every other choice would have earned is written down, and one stroke a canvas is chosen, the one that
+    the policy holds likeliest. Beside strokes drawn at random it would learn to be careful: its strokes get short."""
 
 
 @dataclass
@@ -208,7 +206,6 @@ class Actor:
         world = Environment(targets, start.canvases, ENGINES[self.settings.engine])
         world.pen, memory, before = start.pen, start.memory.on(device), start.before.to(device)
         batch, samples = len(targets), 1 if schooling.exact else self.settings.samples
-        greedy = schooling.exact and self.rng.random() < GREEDY_SHARE
         drawn: list[Stroke] = []
         lessons: list[Choice] = []
         lost: list[Losses] = []
@@ -221,7 +218,7 @@ class Actor:
             left = torch.full((batch,), start.left - step, device=device)
             advanced = self.policy.remember(view, before, left, memory)
             count, pen = batch * samples, world.pen
-            stroke = decode_stroke(self.policy, view, left, advanced, pen, ANY_WIDTH, count, greedy)
+            stroke = decode_stroke(self.policy, view, left, advanced, pen, ANY_WIDTH, count, schooling.exact)
             drawn.append(stroke)
             went, memory = stroke.choice.at(first), stroke.memory.chosen(torch.as_tensor(first, device=device))
             if schooling.exact:

@@ -15,8 +15,10 @@ from planner.policy import Policy, View
 from planner.rollout import Ready
 
 UNIT_PX2: Final = 10.0
-"""Summed squared error [px²] up to which a loss counts in proportion; a larger one by its logarithm, lest strokes right
-across a dense picture outweigh all else."""
+"""Summed squared error [px²] that counts as 1 in the loss."""
+MOST_PX2: Final = 100.0
+"""What any loss counts less than, lest strokes right across a dense picture outweigh all else; a small one counts in
+proportion."""
 
 
 def expected_loss(
@@ -43,7 +45,7 @@ def expected_loss(
     terms: dict[str, list[Tensor]] = {name: [] for name in every._fields}
     entropies = []
     for step, view in enumerate(each):
-        lost = [(torch.as_tensor(part[step], device=device).float() / UNIT_PX2).log1p() for part in every]
+        lost = [counted(torch.as_tensor(part[step], device=device).float()) for part in every]
         left = torch.full((batch,), start.left - step, device=device)
         advanced = policy.remember(view, before, left, memory)
         jumped, jump, paint = (torch.as_tensor(part, device=device) for part in trajectory.went(step))
@@ -70,3 +72,8 @@ def expected_loss(
     loss = torch.stack(list(sums.values())).sum() - entropy_cost * entropy
     log = {f"lost_{name}": float(value.detach()) for name, value in sums.items()}
     return loss, log | {"entropy": float(entropy.detach()), "jumps": float(np.mean(trajectory.drawn.jumped))}
+
+
+def counted(lost: Tensor) -> Tensor:
+    """Return what losses [px²] count."""
+    return lost / (1 + lost / MOST_PX2) / UNIT_PX2
