@@ -55,8 +55,8 @@ class Schooling:
     follow: float = 0.0
     """Share of the episodes that go on from the teacher's stroke."""
     exact: bool = False
-    """Whether what every other choice would have earned is written down, and one stroke a canvas is chosen, the one that
-    the policy holds likeliest. Beside strokes drawn at random it would learn to be careful: its strokes get short."""
+    """Whether what every other choice would have earned is written down, and one stroke a canvas is chosen, the
+    likeliest. Beside strokes drawn at random the policy would learn to be careful: its strokes get short."""
 
 
 @dataclass

@@ -20,6 +20,14 @@ def excess(left):  # type: ignore[no-untyped-def]
     return np.float32((left + 2.0) / 3.0)
 
 
+def untried_excess(left: int) -> np.float32:
+    """Return `excess` for strokes that a policy paints without having tried them: its square root.
+
+    With the whole of it the policy learns to be careful, and its strokes get short.
+    """
+    return np.float32(np.sqrt(excess(left)))
+
+
 @njit(cache=True, fastmath=True)
 def squared(difference, excess):  # type: ignore[no-untyped-def]
     """Return the squared error of a canvas that is lighter than its target by `difference`."""

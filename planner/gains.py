@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from planner.actions import ANY_WIDTH, GRID, PRESSURES, RADII_PX
 from planner.environment import Environment
-from planner.foresight import excess
+from planner.foresight import untried_excess
 from planner.teacher import RADII, SHARES, Choices, allowed_from, gain_of, pressures_of
 
 NEAR: Final = 2
@@ -139,7 +139,7 @@ def losses(world: Environment, choices: Choices, left: int) -> Losses:
     flags, widths = np.zeros((count, 2), np.float32), np.zeros((count, len(RADII_PX) * len(PRESSURES)), np.float32)
     far, near = np.zeros((count, 3, FAR * FAR), np.float32), np.zeros((count, 3, side * side), np.float32)
     pens = np.rint(world.pen.position * GRID).astype(np.int64)
-    allowed, weight = allowed_from(world.pen, ANY_WIDTH), np.float32(np.sqrt(excess(left)))
+    allowed, weight = allowed_from(world.pen, ANY_WIDTH), untried_excess(left)
     given = (world.canvases, world.targets, pens, pressures_of(world.pen), allowed, choices)
     _gains(*given, COARSE, RADII, SHARES, weight, flags, far, near, widths)
     maps = BETWEEN @ far.reshape(count, 3, FAR, FAR) @ BETWEEN.T

@@ -10,8 +10,8 @@ from planner.acting import Acting, Actor, Schooling, Trajectory
 from planner.actions import ANY_WIDTH, COMPONENTS, Pen
 from planner.collection import shades
 from planner.environment import Environment
-from planner.exact_gradient import UNIT_PX2, expected_loss
-from planner.foresight import excess
+from planner.exact_gradient import counted, expected_loss
+from planner.foresight import untried_excess
 from planner.gains import COARSE, NEAR, Losses, losses
 from planner.learner import paint_again
 from planner.policy import Kind, Policy, build
@@ -46,7 +46,7 @@ def painted(policy: Policy, pictures: np.ndarray, strokes: int = 2) -> tuple[Tra
 def gains(world: Environment, choice: Choice, left: int) -> np.ndarray:
     """Return by how much choices lower the weighed, summed squared error, less the cost of jumping."""
     tried, _ = try_strokes(world, choice, 1)
-    weight = excess(left)
+    weight = float(untried_excess(left))
     found: np.ndarray = 4096 * (world.errors(weight) - tried.errors(weight))
     found[choice.jumped & (found > 0)] *= 1 - JUMP_COST
     return found
@@ -140,7 +140,7 @@ def test_the_loss_is_what_may_be_expected_to_be_lost(policy: Policy) -> None:
                 decoded = policy.decode(state, view, start, may_jump, widths, given, last=name)
                 likely.append(decoded.log_probability)
             p = torch.softmax(torch.stack(likely, dim=1), dim=1).numpy()
-            expected += float((p * np.log1p(lost[0].astype(float) / UNIT_PX2)).sum(axis=1).mean())
+            expected += float((p * counted(torch.from_numpy(lost[0]).float()).numpy()).sum(axis=1).mean())
     assert sum(log[f"lost_{name}"] for name in ("control", "size")) == pytest.approx(expected, rel=1e-3)
     assert float(loss) == pytest.approx(sum(value for name, value in log.items() if name.startswith("lost_")))
 
@@ -159,3 +159,8 @@ def test_every_component_gets_better(policy: Policy) -> None:
     for name in ("start", "end", "control", "pressure"):
         lost = [log[f"lost_{name}"] for log in logs]
         assert np.mean(lost[-5:]) < 0.7 * np.mean(lost[:3]), name
+
+
+def test_small_losses_count_in_proportion_and_none_counts_without_limit() -> None:
+    lost = torch.tensor([0.0, 1.0, 100.0, 1e4])
+    assert counted(lost).tolist() == pytest.approx([0.0, 0.1, 5.0, 9.9], rel=0.02)
