@@ -37,12 +37,10 @@ BATCH: Final = 128
 """Rollouts that are advanced together, at most."""
 DREAMING: Final = (0.8, 0.3)
 """Of the first stroke of a dream, and of those after it: what is painted is chosen freely, and then done with care."""
-PLACING: Final = 0.3
-PLACING_BLINDLY: Final = 0.45
-"""Share of the renders that is spent on placing strokes one by one, with a policy and without one, before they are
-improved jointly."""
+PLACING: Final = 0.45
+"""Share of the renders that is spent on placing strokes one by one, before they are improved jointly."""
 SAMPLING: Final = 0.5
-"""Share of the renders for a stroke that goes into the policy's proposals, the rest into changes of the best."""
+"""Share of the renders for a stroke that goes into the policy's proposals, as far as there are enough of them."""
 MOST_PLACED: Final = 300
 """Renders for placing a stroke, at most."""
 # Tuned on MNIST's last 5000 training images, and on training pictures of the other sets, as are the numbers above.
@@ -154,8 +152,7 @@ class Agent:
             continuations: How many programs, each from other random numbers.
         """
         rng = np.random.default_rng(seed)
-        share = PLACING_BLINDLY if self.policy is None else PLACING
-        each = max(3, min(MOST_PLACED, round(share * renders / strokes)))
+        each = max(3, min(MOST_PLACED, round(PLACING * renders / strokes)))
         if self.policy is None:
             begun = [search.place(canvas, target, strokes, each, rng, limits) for _ in range(continuations)]
         else:

@@ -18,6 +18,8 @@ from sim.canvas import Image, cover_stroke, nearest_on, pieces_of
 
 LONGEST_STEP_PX: Final = 3.0
 """A point moves no further in one Gauss-Newton step; radii a third of it."""
+PROPOSED: Final = 0.3
+"""Share of the trials of a stroke that are proposals."""
 HOLD: Final = 6
 """Trials in a row on one stroke, for which the canvas without it is composed once."""
 PROPOSALS: Final = 6
@@ -41,13 +43,16 @@ class Tuning:
 
 
 @njit(cache=True)
-def _settle(canvas, target, coverage, curve, trials, rng, narrowest, widest, weight):  # type: ignore[no-untyped-def]
-    """Improve a stroke that is not painted yet by random changes, ever smaller ones; `weight` as in `earned`."""
+def _settle(canvas, target, coverage, places, count, curve, proposals, trials, rng, narrowest, widest, weight):  # type: ignore[no-untyped-def]
+    """Improve a stroke that is not painted yet by `trials`, itself among them: proposals, then ever smaller changes."""
     trial, best_gain = np.empty(8), earned(canvas, target, coverage, curve, weight)
     for attempt in range(1, trials):
-        trial[:] = curve
-        progress = attempt / trials
-        mutate(trial, 3.0 * (1 - progress) + 0.4 * progress, narrowest, widest, rng)
+        if attempt < proposals and count:
+            propose(trial, places, count, narrowest, widest, rng)
+        else:
+            trial[:] = curve
+            progress = (attempt - proposals) / (trials - proposals)
+            mutate(trial, 3.0 * (1 - progress) + 0.4 * progress, narrowest, widest, rng)
         gain = earned(canvas, target, coverage, trial, weight)
         if gain > best_gain:
             best_gain = gain
@@ -59,23 +64,16 @@ def _place(canvas, target, curves, trials, rng, narrowest, widest):  # type: ign
     """Fill `curves` one by one, each the best of `trials`: proposals, then changes of the best; paints on `canvas`."""
     coverage = np.zeros(canvas.shape, np.float32)
     places = np.empty((canvas.size, 2))
-    trial = np.empty(8)
+    proposals = max(1, int(PROPOSED * trials))
     for index in range(len(curves)):
-        weight = excess(len(curves) - index)
+        curve, weight = curves[index], excess(len(curves) - index)
         count = missing(canvas, target, places)
         if not count:  # nothing is missing: paint over what is there, which changes nothing
-            curves[index] = curves[index - 1] if index else np.full(8, narrowest)
+            curve[:] = curves[index - 1] if index else np.full(8, narrowest)
             continue
-        best_gain = -1e9
-        proposals = max(1, int(0.3 * trials))
-        for _ in range(proposals):
-            propose(trial, places, count, narrowest, widest, rng)
-            gain = earned(canvas, target, coverage, trial, weight)
-            if gain > best_gain:
-                best_gain = gain
-                curves[index] = trial
-        _settle(canvas, target, coverage, curves[index], trials - proposals, rng, narrowest, widest, weight)
-        darken(canvas, coverage, curves[index])
+        propose(curve, places, count, narrowest, widest, rng)
+        _settle(canvas, target, coverage, places, count, curve, proposals, trials, rng, narrowest, widest, weight)
+        darken(canvas, coverage, curve)
 
 
 @njit(cache=True, fastmath=True)
@@ -238,19 +236,20 @@ def place(
 def settle(
     canvas: Image, target: Image, curve: Curves, trials: int, rng: np.random.Generator, limits: WidthLimits, left: int
 ) -> Curves:
-    """Return a curve (8,) that is not painted yet improved by random changes.
+    """Return a curve (8,) that is not painted yet, or a better one: the best of proposals, then of changes of that.
 
     Args:
         canvas: (64, 64) what is painted so far.
         target: (64, 64).
         curve: (8,)
         trials: Renders, one of them of the curve as it is.
-        rng: Of the changes.
+        rng: Of proposals and changes.
         limits: Widths that the brush can paint.
         left: Strokes still to paint, this one among them.
     """
-    better, coverage = curve.copy(), np.zeros_like(canvas)
-    _settle(canvas, target, coverage, better, trials, rng, *radii(limits), excess(left))
+    better, coverage, places = curve.copy(), np.zeros_like(canvas), np.empty((canvas.size, 2))
+    count, proposals = missing(canvas, target, places), max(1, int(PROPOSED * trials))
+    _settle(canvas, target, coverage, places, count, better, proposals, trials, rng, *radii(limits), excess(left))
     return better
 
 
