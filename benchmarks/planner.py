@@ -63,7 +63,8 @@ def main() -> None:
     torch.set_num_threads(1)
     targets = digits(read_idx(files[0])[: args.count]).astype(np.float32) / np.float32(255)
     agent, blind = Agent.load(args.model), Agent.load("none")
-    assert agent.policy is not None
+    if agent.policy is None:
+        raise SystemExit("--model none: has no policy to measure; name another")
     lean, paper = (step_ms(policy) for policy in (agent.policy, build(Kind("paper")).eval()))
     print(f"policy step, batch 1, median of 1000: lean {lean:.2f} ms (at most 2 ms), the papers' {paper:.2f} ms")
     print(f"MNIST test items 0-{args.count - 1}, {STROKES} strokes; blank paper {np.mean((1 - targets) ** 2):.4f}")

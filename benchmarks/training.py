@@ -70,7 +70,7 @@ def begin(options: argparse.Namespace, actors: int, out: Path):  # type: ignore[
     """Return a run as `spiral-train` would begin it."""
     import torch
 
-    from planner import datasets, train, training
+    from planner import beginning, datasets, train, training
 
     torch.set_num_threads(1)
     args = train.Args(
@@ -88,7 +88,7 @@ def begin(options: argparse.Namespace, actors: int, out: Path):  # type: ignore[
     )
     sets, _ = datasets.line_art(args.data, args.sets or None)
     out.mkdir()
-    return training.Run(args, begin(args), sets, None)
+    return training.Run(args, beginning.begin(args), sets, None)
 
 
 def together(options: argparse.Namespace, actors: int) -> tuple[float, float, int]:

@@ -48,7 +48,7 @@ class Acting:
 
 @dataclass(frozen=True)
 class Schooling:
-    """How a teacher takes part in an update."""
+    """Who teaches in an update, and how."""
 
     trials: int = 0
     """The teacher's tries a canvas; 0 for no teacher."""

@@ -140,7 +140,9 @@ class Agent:
     ) -> list[Array]:
         """Return programs (n, 12), each found with a budget of canvas renders.
 
-        A policy step counts as one render. Strokes that turn out to be of no use are left out.
+        A policy step counts as one render, as does each stroke that is tried; 3 renders a stroke are spent at least.
+        Composing the canvas again from strokes that are kept is not counted. Strokes that turn out to be of no use are
+        left out.
 
         Args:
             target: (64, 64).
@@ -175,7 +177,7 @@ class Agent:
                     limits,
                     samples,
                     (TEMPERATURE, TEMPERATURE),
-                    settle=settle if trials else None,
+                    settle=settle if trials > 1 else None,
                 )
             begun = [to_curves(program) for program in found]
         left = renders - each * strokes

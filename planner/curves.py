@@ -31,6 +31,7 @@ WIDEST_PX: Final = 16.0
 
 @njit(cache=True)
 def keep_inside(curve, narrowest, widest):  # type: ignore[no-untyped-def]
+    """Move the points of a curve onto the canvas, and its radii between those that the brush can paint."""
     for column in range(6):
         curve[column] = min(CANVAS_PX, max(0.0, curve[column]))
     for column in range(6, 8):
@@ -87,7 +88,10 @@ def missing(canvas, target, places):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, fastmath=True)
 def earned(canvas, target, coverage, curve, weight=PLAIN):  # type: ignore[no-untyped-def]
-    """Return by how much a stroke lowers the summed squared error of `canvas`; leaves `coverage` clear."""
+    """Return by how much a stroke lowers the summed squared error of `canvas`; leaves `coverage` clear.
+
+    Where the canvas is darker than the target the error counts `weight` times, as `planner.foresight` says.
+    """
     top, bottom, left, right = cover_stroke(coverage, curve)
     gain = np.float32(0)
     for row in range(top, bottom):

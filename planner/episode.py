@@ -64,10 +64,12 @@ def play(
         temperatures: Of the sampling of the first stroke, and of those after it.
         luck: Of an unconditional policy, with one sample a canvas; None for no noise and PyTorch's random numbers.
         engine: What paints.
-        settle: What changes the strokes before they are painted; None for nothing. The policy sees what they become.
+        settle: What changes the strokes before they are painted; None for nothing. The policy sees what they become
+            and goes on from where they end; that its own action was another is not told it, nor the pen its pressure.
     """
     count, tries, device = len(canvases), max(1, samples), policy.device
     assert targets is not None or tries == 1, "without a target no sample is better than another"
+    assert settle is None or not policy.kind.colour, "search knows black strokes only"
     world = Environment(canvases if targets is None else targets, canvases, engine)
     memory = policy.initial_memory(count, None if luck is None else luck.noise)
     before = no_action(count, device, len(policy.components))

@@ -12,7 +12,7 @@ from planner.acting import Trajectory
 from planner.actions import ANY_WIDTH
 from planner.learner import Painted
 from planner.policy import Policy, View
-from planner.rollout import Ready
+from planner.rollout import weigh_stroke
 
 UNIT_PX2: Final = 10.0
 """Summed squared error [px²] that counts as 1 in the loss."""
@@ -45,28 +45,19 @@ def expected_loss(
     terms: dict[str, list[Tensor]] = {name: [] for name in every._fields}
     entropies = []
     for step, view in enumerate(each):
-        lost = [counted(torch.as_tensor(part[step], device=device).float()) for part in every]
+        lost = {
+            name: counted(torch.as_tensor(part[step], device=device).float()) for name, part in every._asdict().items()
+        }
         left = torch.full((batch,), start.left - step, device=device)
         advanced = policy.remember(view, before, left, memory)
-        jumped, jump, paint = (torch.as_tensor(part, device=device) for part in trajectory.went(step))
-        ready = Ready.of(left, advanced, painted.pens[step], ANY_WIDTH, batch)
-        first = policy.decode(
-            ready.memory.hidden,
-            view,
-            ready.start,
-            ready.may_jump,
-            ready.widths,
-            torch.where(jumped[:, None], jump, paint),
-            last="end",
-        )
-        ready = ready.jumped(policy, view, jumped, jump)
-        second = policy.decode(ready.memory.hidden, view, ready.start, ready.may_jump, ready.widths, paint)
-        log_p = [*first.log_p, *second.log_p[1:]]
-        for name, one, other in zip(every._fields, log_p, lost, strict=True):
-            term = (one.exp() * other).sum(dim=1)
-            terms[name].append(term * jumped if name == "start" else term)
-        entropies.append(jumped * first.entropy + second.entropy)
-        memory, before = ready.memory, paint
+        went = trajectory.went(step)
+        stroke = weigh_stroke(policy, view, left, advanced, painted.pens[step], ANY_WIDTH, went)
+        first = stroke.paint if stroke.jump is None else stroke.jump
+        log_p = dict(zip(every._fields, [*first.log_p[:2], *stroke.paint.log_p[1:]], strict=True))
+        for name, other in lost.items():
+            terms[name].append((log_p[name].exp() * other).sum(dim=1))
+        entropies.append(stroke.entropy)
+        memory, before = stroke.memory, torch.as_tensor(went.paint, device=device)
     sums = {name: torch.stack(parts).mean() for name, parts in terms.items()}
     entropy = torch.stack(entropies).mean()
     loss = torch.stack(list(sums.values())).sum() - entropy_cost * entropy

@@ -34,7 +34,8 @@ class Losses(NamedTuple):
     """
 
     flag: NDArray[np.float16]
-    """(n, 2) painting from where the pen is, or jumping first."""
+    """(n, 2) painting from where the pen is, or jumping first: to the start that was chosen, and where the pen stayed,
+    to where it is. So for a pen that stays only the lift is weighed."""
     start: NDArray[np.float16]
     """(n, 1024) of the jump's end; 0 where the pen did not jump."""
     end: NDArray[np.float16]

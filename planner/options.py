@@ -19,6 +19,11 @@ NOT_NEGATIVE = (
     *("entropy_cost", "baseline_cost", "imitation", "checkpoint_minutes"),
     *("discriminator_reward", "error_reward", "stroke_cost", "jump_cost", "blank_penalty"),
 )
+IDLE = (
+    *("credit", "discriminator_reward", "error_reward", "stroke_cost", "jump_cost", "blank_penalty"),
+    *("discount", "future", "baseline_cost", "trials"),
+)
+"""Options that the exact gradient does not know."""
 SHARES = ("begun_share", "discount", "future", "averaging")
 
 
@@ -61,6 +66,11 @@ def check(args: Args) -> None:
             raise InputError(
                 "--gradient exact: learns in --updates alone, from all choices at once; drop imitation, "
                 "--critic-updates and --samples"
+            )
+        idle = next((name for name in IDLE if getattr(args, name) != getattr(type(args), name)), None)
+        if idle:
+            raise InputError(
+                f"--gradient exact: learns from the squared error alone; {option(idle)} says nothing, drop it"
             )
     if args.colour and args.recordings:
         raise InputError("--colour --recordings: recorded paintings are read in grey; drop one of them")

@@ -79,10 +79,24 @@ class Weighed:
 
     memory: Memory
     """The LSTM's state when the painting action was decoded."""
-    log_probability: Tensor
-    """(n,) of jump and painting action together."""
-    entropy: Tensor
-    """(n,) likewise."""
+    jumped: Tensor
+    """(n,) whether the pen jumped first."""
+    jump: Decoded | None
+    """The jumps, flag and end, of use only where `jumped`; None where none did."""
+    paint: Decoded
+    """The painting actions."""
+
+    @property
+    def log_probability(self) -> Tensor:
+        """(n,) of jump and painting action together."""
+        paint = self.paint.log_probability
+        return paint if self.jump is None else self.jumped * self.jump.log_probability + paint
+
+    @property
+    def entropy(self) -> Tensor:
+        """(n,) likewise."""
+        paint = self.paint.entropy
+        return paint if self.jump is None else self.jumped * self.jump.entropy + paint
 
 
 class Ready(NamedTuple):
@@ -158,7 +172,9 @@ def decode_stroke(
         chance: (n, 2, C) numbers in [0, 1) that decide on the jump and on the painting action; None to draw them.
     """
     if chance is None:
-        chance = torch.rand(count, 2, len(policy.components), device=policy.device)
+        # Greedily nothing is left to chance: the generator stays as it is, for a run that goes on from a checkpoint.
+        size = (count, 2, len(policy.components))
+        chance = (torch.zeros if greedy else torch.rand)(size, device=policy.device)
     ready = Ready.of(left, advanced, pen, limits, count)
 
     def decode(ready: Ready, luck: Tensor, last: str | None = None) -> Decoded:
@@ -192,13 +208,12 @@ def weigh_stroke(
     """Return what the policy thinks of given strokes (n,); the other arguments as `decode_stroke`."""
     ready = Ready.of(left, advanced, pen, limits, len(given.jumped))
     jumped, jump, paint = (torch.as_tensor(part, device=policy.device) for part in given)
-    likely = entropy = advanced.hidden.new_zeros(())
+    first = None
     if given.jumped.any():
         first = policy.decode(ready.memory.hidden, view, ready.start, ready.may_jump, ready.widths, jump, last="end")
-        likely, entropy = jumped * first.log_probability, jumped * first.entropy
         ready = ready.jumped(policy, view, jumped, jump)
     second = policy.decode(ready.memory.hidden, view, ready.start, ready.may_jump, ready.widths, paint)
-    return Weighed(ready.memory, likely + second.log_probability, entropy + second.entropy)
+    return Weighed(ready.memory, jumped, first, second)
 
 
 def remembered(policy: Policy, view: View, left: Tensor, advanced: Memory, choice: Choice) -> Memory:

@@ -120,6 +120,26 @@ def test_a_control_point_follows_start_and_end_in_the_frame_of_the_chord(
     assert less == pytest.approx(float((own - other)[0]), abs=1.0, rel=5e-3)
 
 
+def test_a_jump_is_weighed_against_painting_from_where_the_pen_is() -> None:
+    world = Environment(shades(arcs(2)))
+    world.pen = Pen(np.array([[0.25, 0.25], [0.5, 0.5]]), np.array([0.5, np.nan]))
+    choices = np.array([[1, 20, 8, 18, 12, 16, 16, 1, 9], [0, 16, 16, 20, 12, 24, 16, 1, 9]])
+    found = losses(world, choices, 1).flag.astype(float)
+    jumped, jump, paint = actions_of(choices)
+    own = gains(world, Choice(jumped, jump, paint), 1)
+    stays = with_paint(Choice(np.zeros(2, bool), jump, paint), 2, follow(choices[0], (8, 8)))
+    assert found[0, 0] - found[0, 1] == pytest.approx(own[0] - gains(world, stays, 1)[0], abs=0.1)
+    assert found[1, 0] - found[1, 1] == pytest.approx(-JUMP_COST * own[1] if own[1] > 0 else 0.0, abs=0.1)
+
+
+def follow(choice: np.ndarray, start: tuple[int, int]) -> int:
+    """Return the control point's location where the start of a stroke is another: as complex numbers turn and grow."""
+    first, control, end = (complex(*choice[column : column + 2]) for column in (1, 3, 5))
+    moved = complex(*start)
+    place = (control - (first + end) / 2) / (end - first) * (end - moved) + (moved + end) / 2
+    return int(np.rint(place.imag)) * 32 + int(np.rint(place.real))
+
+
 def test_the_loss_is_what_may_be_expected_to_be_lost(policy: Policy) -> None:
     """Against the sum over all choices, each weighed with its probability when it is asked for as a given action."""
     trajectory, lost_of = painted(policy, arcs(3), 1)
@@ -156,7 +176,7 @@ def test_every_component_gets_better(policy: Policy) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         logs.append(log)
-    for name in ("start", "end", "control", "pressure"):
+    for name in ("start", "end", "control", "pressure", "size"):
         lost = [log[f"lost_{name}"] for log in logs]
         assert np.mean(lost[-5:]) < 0.7 * np.mean(lost[:3]), name
 
