@@ -25,8 +25,8 @@ def mean_error(agent: Agent, targets: np.ndarray, renders: int) -> tuple[float, 
     errors = []
     agent.search(targets[0], blank(64), STROKES, 0, WidthLimits(), renders)
     started = time.perf_counter()
-    for target in targets:
-        (strokes,) = agent.search(target, blank(64), STROKES, 0, WidthLimits(), renders)
+    for seed, target in enumerate(targets):
+        (strokes,) = agent.search(target, blank(64), STROKES, seed, WidthLimits(), renders)
         errors.append(float(np.mean((render(strokes) - target) ** 2)))
     return float(np.mean(errors)), (time.perf_counter() - started) / len(targets)
 

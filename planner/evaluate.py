@@ -80,7 +80,7 @@ class Args:
     ] = None
     """Of the sampling of a dream's first stroke, and of those after it."""
     seed: Whole = 0
-    """Of the search, or of the first dream; the others' follow."""
+    """Of the search for the first target, or of the first dream; the others' follow."""
     classifier: File = None
     """Digit classifier for --dreams, trained in four minutes if there is no such file; by default the shipped one."""
     sheet: File = None
