@@ -29,7 +29,7 @@ class Args:
     """Train the painting agent: to reproduce pictures, or with --unconditional to paint by itself.
 
     A run that was stopped, in whatever way, goes on where its last checkpoint stands when the same command is given.
-    The rewards' defaults are SPIRAL's; docs/training.md has the commands behind the shipped weights.
+    The rewards' defaults are SPIRAL's; the model cards in planner/weights have the options behind the shipped weights.
     """
 
     data: Path = Path("data")
@@ -62,7 +62,7 @@ class Args:
     critic_updates: int = 0
     """Updates after it in which critic and discriminator learn and the policy does not."""
     updates: int = 10_000
-    """Updates of the last stage: actor-critic on the rewards."""
+    """Updates of the last stage: actor-critic on the rewards, or the exact gradient."""
     demonstrator: str | None = None
     """Model whose programs for the training pictures an unconditional policy imitates, and whose paintings are the
     discriminator's real pictures: a shipped name or a file."""
