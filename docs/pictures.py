@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from planner.agent import Agent
 from planner.target import Target
 from robot_bridge import events
+from robot_bridge.arguments import STROKES
 from robot_bridge.arms.pybullet import PyBulletArm, true_calibration
 from robot_bridge.painter import Painter, Settings
 from robot_bridge.robots.robot import Robot
@@ -113,7 +114,7 @@ def main() -> None:
     """Paint and write the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="line-art", help="shipped model, a checkpoint file, or none for pure search")
-    parser.add_argument("--strokes", type=int, default=12, help="strokes at most")
+    parser.add_argument("--strokes", type=int, default=STROKES, help="strokes at most")
     args = parser.parse_args()
     torch.set_num_threads(1)
     agent = Agent.load(args.model)

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from robot_bridge.journal import Journal
     from robot_bridge.painter import Settings
 
-STROKES: Final = 12
+STROKES: Final = 20
 DREAM_STROKES: Final = 8
+OF_STROKES: Final = f"(default: {STROKES}, in a dream {DREAM_STROKES})"
 SMALLEST_CANVAS_M: Final = 0.02
 LARGEST_CANVAS_M: Final = 2.0
 OF_ONE_SITTING: Final = ("resume", "out", "preview", "film", "gui")
@@ -59,7 +60,7 @@ class Args:
     """Paint what this model wants, instead of a picture: a shipped one such as digits, or a checkpoint file."""
     resume: Folder = None
     """Go on with the painting in this out folder, with its own settings."""
-    strokes: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="(default: 12, in a dream 8)")] = None
+    strokes: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint=OF_STROKES)] = None
     """Strokes at most."""
     model: Name = "line-art"
     """Shipped model, a checkpoint file, or `none` for pure search."""

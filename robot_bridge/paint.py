@@ -242,8 +242,12 @@ def main() -> int:
     """Run the command; return its exit code."""
     open_outputs()
     args = None
-    with told_if_possible():
-        args = tyro.cli(Args, prog="spiral-paint", description=MANUAL)
+    try:
+        with told_if_possible():
+            args = tyro.cli(Args, prog="spiral-paint", description=MANUAL)
+    except KeyboardInterrupt:
+        complain("interrupted before the arm moved")
+        return 130
     if args is None:
         return 0  # whoever asked for help has read enough
     with Interrupts().heeded() as interrupts:
