@@ -160,7 +160,7 @@ class Agent:
         else:
             # At most two policy steps a stroke, a jump's and its own.
             samples = max(1, min(MOST_SAMPLES, round(SAMPLING * each) - 2))
-            trials = max(0, each - 2 - samples)
+            trials = each - 2 - samples
 
             def settle(world: Environment, strokes: Array, left: int) -> Array:
                 given = zip(world.canvases, world.targets, to_curves(strokes), strict=True)

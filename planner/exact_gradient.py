@@ -10,8 +10,8 @@ from torch import Tensor
 
 from planner.acting import Trajectory
 from planner.actions import ANY_WIDTH
-from planner.learner import Painted
-from planner.policy import Policy, View
+from planner.learner import Painted, views
+from planner.policy import Policy
 from planner.rollout import weigh_stroke
 
 UNIT_PX2: Final = 10.0
@@ -37,18 +37,14 @@ def expected_loss(
     """
     start, device, every = trajectory.start, policy.device, trajectory.losses
     assert every is not None
-    steps, batch = trajectory.log_probability.shape[:2]
-    target = torch.as_tensor(start.wanted, device=device)
-    views = policy.look(torch.as_tensor(painted.canvases, device=device).flatten(0, 1), target.repeat(steps, 1, 1))
-    each = [View(*parts) for parts in zip(*(torch.split(part, batch) for part in views), strict=True)]
     memory, before = start.memory.on(device), start.before.to(device)
     terms: dict[str, list[Tensor]] = {name: [] for name in every._fields}
     entropies = []
-    for step, view in enumerate(each):
+    for step, view in enumerate(views(policy, painted.canvases, start.wanted)):
         lost = {
             name: counted(torch.as_tensor(part[step], device=device).float()) for name, part in every._asdict().items()
         }
-        left = torch.full((batch,), start.left - step, device=device)
+        left = torch.full((len(before),), start.left - step, device=device)
         advanced = policy.remember(view, before, left, memory)
         went = trajectory.went(step)
         stroke = weigh_stroke(policy, view, left, advanced, painted.pens[step], ANY_WIDTH, went)

@@ -23,6 +23,9 @@ NEAR: Final = 2
 COARSE: Final = np.arange(0, GRID, 3)
 """Rows and columns of the grid on which others are tried everywhere; what lies between them is interpolated."""
 FAR: Final = len(COARSE)
+EVERYWHERE: Final = (COARSE[:, None] * GRID + COARSE).ravel()
+"""The locations on that grid, row by row."""
+STEPS: Final = np.arange(-NEAR, NEAR + 1)
 WORST: Final = 1e4
 """Largest loss that is written down [px²]."""
 
@@ -78,18 +81,16 @@ def _gains(  # type: ignore[no-untyped-def]
     pressures_before,
     allowed,
     choices,
-    rows,
+    cells,
     radii,
     pressures,
     excess,
     flags,
-    far,
-    near,
+    places,
     widths,
 ):
     coverage = np.zeros(canvases.shape[1:], np.float32)
     stroke, trial = np.empty(8), np.empty(9, np.int64)
-    side = 2 * NEAR + 1
     for item in range(len(choices)):
         canvas, target, before, choice = canvases[item], targets[item], pressures_before[item], choices[item]
         for jumps in range(2):
@@ -105,24 +106,17 @@ def _gains(  # type: ignore[no-untyped-def]
             column = (1, 5, 3)[which]
             if which == 0 and not choice[0]:
                 continue
-            for index in range(FAR * FAR + side * side):
+            for index in range(cells.shape[2]):
                 trial[:] = choice
-                if index < FAR * FAR:
-                    trial[column], trial[column + 1] = rows[index % FAR], rows[index // FAR]
-                else:
-                    x, y = (index - FAR * FAR) % side - NEAR, (index - FAR * FAR) // side - NEAR
-                    trial[column] = min(GRID - 1, max(0, choice[column] + x))
-                    trial[column + 1] = min(GRID - 1, max(0, choice[column + 1] + y))
+                cell = cells[item, which, index]
+                trial[column], trial[column + 1] = cell % GRID, cell // GRID
                 if which < 2:
                     _follow(choice, trial)
                 gain = gain_of(canvas, target, coverage, trial, before, may, radii, pressures, stroke, excess)
-                if index < FAR * FAR:
-                    far[item, which, index] = gain
-                else:
-                    near[item, which, index - FAR * FAR] = gain
-        for pair in range(60):
+                places[item, which, index] = gain
+        for pair in range(widths.shape[1]):
             trial[:] = choice
-            trial[7], trial[8] = pair // 10, pair % 10
+            trial[7], trial[8] = pair // len(pressures), pair % len(pressures)
             widths[item, pair] = gain_of(canvas, target, coverage, trial, before, may, radii, pressures, stroke, excess)
 
 
@@ -136,20 +130,21 @@ def losses(world: Environment, choices: Choices, left: int) -> Losses:
         choices: (n, 9) the strokes as the teacher has them.
         left: Strokes still to paint, these among them.
     """
-    count, side = len(choices), 2 * NEAR + 1
+    count, far = len(choices), FAR * FAR
+    columns, rows = choices[:, [1, 5, 3], None], choices[:, [2, 6, 4], None]
+    columns = np.clip(columns + np.tile(STEPS, len(STEPS)), 0, GRID - 1)
+    rows = np.clip(rows + np.repeat(STEPS, len(STEPS)), 0, GRID - 1)
+    near = rows * GRID + columns
+    cells = np.concatenate((np.broadcast_to(EVERYWHERE, (count, 3, far)), near), axis=2)
     flags, widths = np.zeros((count, 2), np.float32), np.zeros((count, len(RADII_PX) * len(PRESSURES)), np.float32)
-    far, near = np.zeros((count, 3, FAR * FAR), np.float32), np.zeros((count, 3, side * side), np.float32)
+    places = np.zeros(cells.shape, np.float32)
     pens = np.rint(world.pen.position * GRID).astype(np.int64)
     allowed, weight = allowed_from(world.pen, ANY_WIDTH), untried_excess(left)
-    given = (world.canvases, world.targets, pens, pressures_of(world.pen), allowed, choices)
-    _gains(*given, COARSE, RADII, SHARES, weight, flags, far, near, widths)
-    maps = BETWEEN @ far.reshape(count, 3, FAR, FAR) @ BETWEEN.T
-    places = choices[:, [1, 2, 5, 6, 3, 4]].reshape(count, 3, 2)
-    steps = np.arange(-NEAR, NEAR + 1)
-    columns = np.clip(places[..., 0, None] + np.tile(steps, side), 0, GRID - 1)
-    rows = np.clip(places[..., 1, None] + np.repeat(steps, side), 0, GRID - 1)
-    maps[np.arange(count)[:, None, None], np.arange(3)[:, None], rows, columns] = near
-    start, end, control = maps.reshape(count, 3, GRID * GRID).transpose(1, 0, 2)
+    given = (world.canvases, world.targets, pens, pressures_of(world.pen), allowed, choices, cells)
+    _gains(*given, RADII, SHARES, weight, flags, places, widths)
+    maps = (BETWEEN @ places[..., :far].reshape(count, 3, FAR, FAR) @ BETWEEN.T).reshape(count, 3, GRID * GRID)
+    np.put_along_axis(maps, near, places[..., far:], axis=2)
+    start, end, control = maps.transpose(1, 0, 2)
     pairs = widths.reshape(count, len(RADII_PX), len(PRESSURES))
     chosen = pairs[np.arange(count), choices[:, 7]]
     return Losses(*map(_lost, (flags, start, end, control, pairs.max(axis=2), chosen)))

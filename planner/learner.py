@@ -92,6 +92,15 @@ class Said:
     """Scalar: mean log-probability of the lessons; 0 without."""
 
 
+def views(policy: Policy, canvases: Image, targets: Image) -> list[View]:
+    """Return the views, step by step, of canvases (T, B, 64, 64) and their targets (B, 64, 64), all in one pass."""
+    target = torch.as_tensor(targets, device=policy.device) if policy.kind.conditional else None
+    shown = None if target is None else target.repeat(len(canvases), *(1,) * (target.dim() - 1))
+    seen = policy.look(torch.as_tensor(canvases, device=policy.device).flatten(0, 1), shown)
+    # Split at once: the gradient of a slice is as large as what it was cut from, at every step anew.
+    return [View(*parts) for parts in zip(*(torch.split(part, len(targets)) for part in seen), strict=True)]
+
+
 def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = True) -> Said:
     """Return what the policy says of a trajectory: all images in one pass, then step by step through the LSTM.
 
@@ -104,14 +113,10 @@ def say(policy: Policy, trajectory: Trajectory, painted: Painted, drawn: bool = 
     start, device = trajectory.start, policy.device
     steps, batch, samples = trajectory.log_probability.shape
     everything = painted.canvases if trajectory.last else np.concatenate((painted.canvases, painted.ends[None]))
-    target = torch.as_tensor(start.wanted, device=device) if policy.kind.conditional else None
-    shown = None if target is None else target.repeat(len(everything), *(1,) * (target.dim() - 1))
-    views = policy.look(torch.as_tensor(everything, device=device).flatten(0, 1), shown)
     memory, before = start.memory.on(device), start.before.to(device)
     likely, entropy, values, taught = [], [], [], []
     first = torch.arange(batch, device=device) * samples
-    # Split at once: the gradient of a slice is as large as what it was cut from, at every step anew.
-    each = [View(*parts) for parts in zip(*(torch.split(part, batch) for part in views), strict=True)]
+    each = views(policy, everything, start.wanted)
     for step, view in enumerate(each[:steps]):
         left = torch.full((batch,), start.left - step, device=device)
         advanced = policy.remember(view, before, left, memory)

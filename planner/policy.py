@@ -83,15 +83,11 @@ class Decoded:
     """C log-probabilities (n, size) of all choices of a component."""
 
     @property
-    def log_probabilities(self) -> Tensor:
-        """(n, C) of the components that were chosen; 0 where they are masked."""
-        chosen = zip(self.log_p, self.actions.T, strict=True)
-        return self.used * torch.stack([each.gather(1, choice[:, None])[:, 0] for each, choice in chosen], dim=1)
-
-    @property
     def log_probability(self) -> Tensor:
-        """(n,) of the whole actions."""
-        return self.log_probabilities.sum(dim=1)
+        """(n,) sum over the components that are not masked."""
+        chosen = zip(self.log_p, self.actions.T, strict=True)
+        likely = torch.stack([each.gather(1, choice[:, None])[:, 0] for each, choice in chosen], dim=1)
+        return (self.used * likely).sum(dim=1)
 
     @property
     def entropy(self) -> Tensor:

@@ -133,6 +133,10 @@ class Ready(NamedTuple):
             torch.ones(count, dtype=torch.bool, device=device),
         )
 
+    def decode(self, policy: Policy, view: View, given: Tensor | None = None, **more: Any) -> Decoded:
+        """Return what is decoded from here; arguments as `Policy.decode`."""
+        return policy.decode(self.memory.hidden, view, self.start, self.may_jump, self.widths, given, **more)
+
     def jumped(self, policy: Policy, view: View, jumped: Tensor, jump: Tensor) -> Ready:
         """Return what the painting actions are decoded from, after the jumps (n, C) of those that jumped (n,)."""
         # For all, used where the pen jumped: the views' keys are then shared, and copying them costs more.
@@ -176,17 +180,13 @@ def decode_stroke(
         size = (count, 2, len(policy.components))
         chance = (torch.zeros if greedy else torch.rand)(size, device=policy.device)
     ready = Ready.of(left, advanced, pen, limits, count)
-
-    def decode(ready: Ready, luck: Tensor, last: str | None = None) -> Decoded:
-        state, start, may_jump, widths = ready.memory.hidden, ready.start, ready.may_jump, ready.widths
-        return policy.decode(state, view, start, may_jump, widths, None, greedy, temperature, luck, last)
-
     # Flag and end are all of a jump. Where the pen stays, the second decoding chooses the same two again.
-    first = decode(ready, chance[:, 0], last="end")
+    first = ready.decode(policy, view, None, greedy=greedy, temperature=temperature, chance=chance[:, 0], last="end")
     jumped = first.actions[:, FLAG] == JUMP
     jump = functional.pad(first.actions, (0, len(policy.components) - first.actions.shape[1]))
     after = ready.jumped(policy, view, jumped, jump)
-    paint = decode(after, torch.where(jumped[:, None], chance[:, 1], chance[:, 0]))
+    luck = torch.where(jumped[:, None], chance[:, 1], chance[:, 0])
+    paint = after.decode(policy, view, None, greedy=greedy, temperature=temperature, chance=luck)
     return Stroke(
         jumped.cpu().numpy(),
         jump.cpu().numpy(),
@@ -210,10 +210,9 @@ def weigh_stroke(
     jumped, jump, paint = (torch.as_tensor(part, device=policy.device) for part in given)
     first = None
     if given.jumped.any():
-        first = policy.decode(ready.memory.hidden, view, ready.start, ready.may_jump, ready.widths, jump, last="end")
+        first = ready.decode(policy, view, jump, last="end")
         ready = ready.jumped(policy, view, jumped, jump)
-    second = policy.decode(ready.memory.hidden, view, ready.start, ready.may_jump, ready.widths, paint)
-    return Weighed(ready.memory, jumped, first, second)
+    return Weighed(ready.memory, jumped, first, ready.decode(policy, view, paint))
 
 
 def remembered(policy: Policy, view: View, left: Tensor, advanced: Memory, choice: Choice) -> Memory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -258,7 +259,11 @@ def main() -> int:
     try:
         print(f"weights: {train(args)}")
     except InputError as error:
-        print(f"spiral-train: {error}", file=sys.stderr)
+        print(f"spiral-train: {error}", file=sys.stderr, flush=True)
+        if args.cluster:
+            # Ray's own threads, which may go on trying to join, now and then abort an interpreter that ends.
+            sys.stdout.flush()
+            os._exit(2)
         return 2
     except KeyboardInterrupt:
         print(f"spiral-train: stopped; the same command goes on where {args.out} stands", file=sys.stderr)

@@ -159,19 +159,21 @@ class Run:
         """
         state = self.state
         now = schedule(self.args, state.update)
-        if self.args.gradient == "exact":
-            return self.exactly(now)
+        exact = self.args.gradient == "exact"
         state.discriminator.eval()  # spectral norm's estimate moves only where the discriminator learns
         log: dict[str, float] = {}
         loss = torch.zeros((), device=state.policy.device)
         trajectory = None
         if now.stage != "imitation" or self.demonstrations is None:
-            schooling = Schooling()
+            schooling = Schooling(exact=exact)
             if now.costs.imitation > 0 and self.demonstrations is None:
                 schooling = Schooling(self.args.trials, FOLLOWED if now.stage == "imitation" else 0.0)
             trajectory = self.source.next(schooling)
             painted = paint_again(trajectory, ENGINES[state.engine])
-            part, log = policy_loss(state.policy, state.discriminator, trajectory, painted, self.rewards, now.costs)
+            if exact:
+                part, log = expected_loss(state.policy, trajectory, painted, now.costs.entropy)
+            else:
+                part, log = policy_loss(state.policy, state.discriminator, trajectory, painted, self.rewards, now.costs)
             loss = loss + part
             state.steps += trajectory.log_probability.size
         real = None
@@ -185,19 +187,6 @@ class Run:
         self.step(loss, now)
         if trajectory is not None:
             log |= self.judge(trajectory, painted.ends, real)
-        state.update += 1
-        self.source.publish(state.policy, state.update)
-        return {f"policy/{name}": value for name, value in log.items()}
-
-    def exactly(self, now: Schedule) -> dict[str, float]:
-        """Learn from one batch of which every choice's gain is known; return what to log."""
-        state = self.state
-        trajectory = self.source.next(Schooling(exact=True))
-        painted = paint_again(trajectory, ENGINES[state.engine])
-        loss, log = expected_loss(state.policy, trajectory, painted, now.costs.entropy)
-        self.step(loss, now)
-        log |= self.judge(trajectory, painted.ends, None)
-        state.steps += trajectory.log_probability.size
         state.update += 1
         self.source.publish(state.policy, state.update)
         return {f"policy/{name}": value for name, value in log.items()}

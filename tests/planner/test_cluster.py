@@ -167,8 +167,7 @@ def test_what_listens_but_is_no_cluster_is_told_within_seconds(env: dict[str, st
     server = HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     words = ["--data", str(EXAMPLES), "--out", str(tmp_path), "--cluster", f"127.0.0.1:{server.server_port}"]
-    # Left at once: Ray's own threads, which go on trying to join, now and then abort an interpreter that ends.
-    code = "from planner import cluster, train; import os; cluster.JOINS_S = 4.0; code = train.main(); os._exit(code)"
+    code = "from planner import cluster, train; import sys; cluster.JOINS_S = 4.0; sys.exit(train.main())"
     began = time.monotonic()
     result = subprocess.run([sys.executable, "-c", code, *words], env=env, capture_output=True, text=True, timeout=90)
     server.shutdown()
